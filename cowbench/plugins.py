@@ -1,0 +1,170 @@
+"""Finding and loading plug-in files by path: the built-in ones and a user's own, by the same code.
+
+A plug-in file holds one class, a subclass of its kind's base; the plug-in's name is the file's stem. Built-in
+files lie in policies/, workloads/ and reports/: inside the package in a wheel, beside it in a checkout. A
+user's files are given by path, or lie in a folder of the same layout named by COWBENCH_PLUGINS.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import os
+import sys
+import traceback
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Literal
+
+from cowbench.errors import PluginError
+from cowbench.parameters import nearest
+
+Kind = Literal["policy", "workload", "section"]
+
+ENVIRONMENT = "COWBENCH_PLUGINS"
+"""Environment variable that names a user's folder with policies/, workloads/ and reports/ in it."""
+
+
+@dataclass(frozen=True)
+class _Kind:
+    folder: str
+    module: str
+    base: str
+
+
+KINDS: dict[Kind, _Kind] = {
+    "policy": _Kind("policies", "cowbench.policy", "Policy"),
+    "workload": _Kind("workloads", "cowbench.workload", "Workload"),
+    "section": _Kind("reports", "cowbench.report.section", "Section"),
+}
+
+
+def available(kind: Kind) -> dict[str, Path]:
+    """Return the file of every plug-in that can be named, broken or not: built-in ones first, then the user's."""
+    return {name_of(kind, file): file for folder in _folders(kind) for file in _files(folder)}
+
+
+def load(kind: Kind, name_or_path: str) -> type[Any]:
+    """Return the class of a plug-in. Raises PluginError, in one line, if there is none or it does not load."""
+    return load_file(kind, locate(kind, name_or_path))
+
+
+def locate(kind: Kind, name_or_path: str) -> Path:
+    """Return the file of a plug-in given by name, or by path (with a slash or ending in .py)."""
+    if "/" in name_or_path or name_or_path.endswith(".py"):
+        return Path(name_or_path).expanduser().resolve()
+    known = available(kind)
+    if name_or_path not in known:
+        raise PluginError(f"no {kind} '{name_or_path}': {nearest(name_or_path, known)}")
+    return known[name_or_path]
+
+
+def load_file(kind: Kind, file: Path) -> type[Any]:
+    """Return the class in `file`, named after it; files with the same contents are loaded once."""
+    source = _source(kind, file)
+    return _load(kind, file, digest_of(source), source)
+
+
+def name_of(kind: Kind, file: Path) -> str:
+    """Return the name a file's plug-in has in results: its stem.
+
+    A user's file that bears a built-in's name but holds something else is told apart by its contents, as in
+    `mapcount@1f0c2b7a`.
+    """
+    built_in = _built_in(kind) / file.name
+    if file == built_in or not built_in.is_file() or not file.is_file():
+        return file.stem
+    digest = digest_of(file.read_bytes())
+    return file.stem if digest == digest_of(built_in.read_bytes()) else f"{file.stem}@{digest[:8]}"
+
+
+def digest_of(contents: bytes) -> str:
+    """Return the hash of a file's contents that results are keyed by."""
+    return hashlib.sha256(contents).hexdigest()
+
+
+def file_digest(kind: Kind, file: Path) -> str:
+    """Return the hash of a plug-in file."""
+    return digest_of(_source(kind, file))
+
+
+def describe(cls: type[Any]) -> str:
+    """Return the first line of the docstring of a plug-in's file, without the name in front."""
+    text = sys.modules[cls.__module__].__doc__ or cls.__doc__ or ""
+    first = text.strip().partition("\n")[0]
+    stem = cls.name.partition("@")[0]
+    return first.removeprefix(f"{stem}:").strip()
+
+
+def _folders(kind: Kind) -> list[Path]:
+    own = os.environ.get(ENVIRONMENT)
+    folders = [_built_in(kind)]
+    if own:
+        folders.append(Path(own).expanduser().resolve() / KINDS[kind].folder)
+    return folders
+
+
+@cache
+def _built_in(kind: Kind) -> Path:
+    package = Path(__file__).resolve().parent
+    inside = package / KINDS[kind].folder
+    return inside if inside.is_dir() else package.parent / KINDS[kind].folder
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(file for file in folder.glob("*.py") if not file.name.startswith(("_", ".")))
+
+
+def _source(kind: Kind, file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise PluginError(f"{kind} {file}: cannot be read ({error.strerror}); give the path of a .py file") from None
+
+
+@cache
+def _load(kind: Kind, file: Path, digest: str, source: bytes) -> type[Any]:
+    module = ModuleType(f"cowbench_plugins.{kind}.{file.stem}_{digest[:16]}")
+    module.__file__ = str(file)
+    # Dataclasses and type hints look their module up by name, so it must be there while it runs.
+    sys.modules[module.__name__] = module
+    try:
+        exec(compile(source, str(file), "exec", dont_inherit=True), module.__dict__)
+        cls = _only_class(kind, file, module)
+    except BaseException as error:
+        del sys.modules[module.__name__]
+        if isinstance(error, PluginError | KeyboardInterrupt):
+            raise
+        raise PluginError(f"{kind} {file}:{_line(error, file)}: {_words(error)}") from None
+    cls.name = name_of(kind, file)
+    return cls
+
+
+def _only_class(kind: Kind, file: Path, module: ModuleType) -> type[Any]:
+    base = getattr(importlib.import_module(KINDS[kind].module), KINDS[kind].base)
+    found = [
+        value
+        for name, value in vars(module).items()
+        if isinstance(value, type)
+        and issubclass(value, base)
+        and value.__module__ == module.__name__
+        and name[0] != "_"
+    ]
+    if len(found) != 1:
+        names = ", ".join(cls.__name__ for cls in found) or "none"
+        raise PluginError(f"{kind} {file}: must define one subclass of {base.__name__}, found {names}")
+    return found[0]
+
+
+def _line(error: BaseException, file: Path) -> int:
+    if isinstance(error, SyntaxError) and error.filename == str(file):
+        return error.lineno or 1
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(file)]
+    return (lines and lines[-1]) or 1
+
+
+def _words(error: BaseException) -> str:
+    text = error.msg if isinstance(error, SyntaxError) else str(error)
+    return f"{type(error).__name__}: {text}".replace("\n", " ").removesuffix(": ")
