@@ -98,6 +98,20 @@ def describe(cls: type[Any]) -> str:
     return first.removeprefix(f"{stem}:").strip()
 
 
+def line_in(error: BaseException, file: Path) -> int | None:
+    """Return the line of `file` in which an exception arose, or None if it was elsewhere."""
+    if isinstance(error, SyntaxError) and error.filename == str(file):
+        return error.lineno
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(file)]
+    return lines[-1] if lines else None
+
+
+def words_of(error: BaseException) -> str:
+    """Return an exception in one line: its type and message."""
+    text = str(error.msg if isinstance(error, SyntaxError) else error)
+    return f"{type(error).__name__}: {' '.join(text.split())}".removesuffix(": ")
+
+
 def _folders(kind: Kind) -> list[Path]:
     own = os.environ.get(ENVIRONMENT)
     folders = [_built_in(kind)]
@@ -137,7 +151,7 @@ def _load(kind: Kind, file: Path, digest: str, source: bytes) -> type[Any]:
         del sys.modules[module.__name__]
         if isinstance(error, PluginError | KeyboardInterrupt):
             raise
-        raise PluginError(f"{kind} {file}:{_line(error, file)}: {_words(error)}") from None
+        raise PluginError(f"{kind} {file}:{line_in(error, file) or 1}: {words_of(error)}") from None
     cls.name = name_of(kind, file)
     return cls
 
@@ -156,15 +170,3 @@ def _only_class(kind: Kind, file: Path, module: ModuleType) -> type[Any]:
         names = ", ".join(cls.__name__ for cls in found) or "none"
         raise PluginError(f"{kind} {file}: must define one subclass of {base.__name__}, found {names}")
     return found[0]
-
-
-def _line(error: BaseException, file: Path) -> int:
-    if isinstance(error, SyntaxError) and error.filename == str(file):
-        return error.lineno or 1
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(file)]
-    return (lines and lines[-1]) or 1
-
-
-def _words(error: BaseException) -> str:
-    text = error.msg if isinstance(error, SyntaxError) else str(error)
-    return f"{type(error).__name__}: {text}".replace("\n", " ").removesuffix(": ")

@@ -1,0 +1,143 @@
+"""One trial: a workload runs on a machine driven by a policy, and what was counted becomes one row."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import IO, cast
+
+import numpy as np
+from numpy.random import Generator, SeedSequence
+
+from cowbench import costs, plugins, schema
+from cowbench.costs import CostProfile
+from cowbench.errors import CowbenchError, NotApplicable, OutOfFrames, PluginError, ProgramError
+from cowbench.ledger import Ledger
+from cowbench.machine import Machine
+from cowbench.operations import Operation, Recorder, encode, write_header
+from cowbench.policy import Policy
+from cowbench.schema import Row
+from cowbench.simulated import SimulatedMachine
+from cowbench.spec import PluginSpec
+from cowbench.workload import Workload
+
+_PLAIN = (
+    "reuses",
+    "leaks",
+    "lost_pins",
+    "lost_gets",
+    "lost_pins_documented",
+    "missed_early_copies",
+    "torn_snapshots",
+    "charged_parent",
+    "charged_child",
+    "frames_peak",
+)
+"""Columns that are one field of the ledger."""
+
+
+def run_trial(
+    policy: PluginSpec, workload: PluginSpec, seed: int, profile: CostProfile, record: Path | None = None
+) -> Row:
+    """Run one trial and return its row; `record` names a program file to write the operations to.
+
+    A plug-in that fails gives a row of status "failed" whose `error` names it. Raises PluginError if a file
+    changed since its spec was made.
+    """
+    return identity(policy, workload, seed, profile) | measure(policy, workload, seed, profile, record)
+
+
+def identity(policy: PluginSpec, workload: PluginSpec, seed: int, profile: CostProfile) -> Row:
+    """Return the part of a row that is known before the trial: names, parameters and seed."""
+    rule: Policy = policy.build()
+    load: Workload = workload.build()
+    return {
+        "policy": policy.text,
+        "policy_name": policy.name,
+        "workload": workload.text,
+        "workload_name": workload.name,
+        "seed": seed,
+        "sampling": "exact" if load.exact else "sampled",
+        "sees_truth": int(rule.sees_truth),
+        "profile": profile.name,
+        **{f"policy.{name}": value for name, value in rule.values().items()},
+        **{f"workload.{name}": value for name, value in load.values().items()},
+    }
+
+
+def measure(
+    policy: PluginSpec, workload: PluginSpec, seed: int, profile: CostProfile, record: Path | None = None
+) -> Row:
+    """Run one trial and return the other part of its row: status, counts and modelled times."""
+    rule: Policy = policy.build()
+    load: Workload = workload.build()
+    with _open(record) as stream:
+        try:
+            machine = SimulatedMachine(rule, load.machine())
+            load.run(_recorded(machine, load, stream), generator(workload, seed))
+        except OutOfFrames as error:
+            return {"status": "out_of_frames", "error": str(error)} | _counted(machine.ledger, profile)
+        except NotApplicable as error:
+            return failure(str(error), "not_applicable")
+        except Exception as error:  # a trial must not take the other cells of a sweep down with it
+            return failure(_blame(error, policy, workload))
+    return {"status": "ok", "error": None} | _counted(machine.ledger, profile)
+
+
+def failure(error: str, status: str = "failed") -> Row:
+    """Return the measured part of a row that has nothing to count."""
+    return {"status": status, "error": error} | dict.fromkeys(schema.METRICS)
+
+
+def generator(workload: PluginSpec, seed: int) -> Generator:
+    """Return the random numbers of a workload: they depend on it and the seed alone, so all policies see the same."""
+    words = np.frombuffer(hashlib.sha256(workload.text.encode()).digest()[:16], dtype="<u4")
+    return np.random.default_rng(SeedSequence(seed, spawn_key=tuple(int(word) for word in words)))
+
+
+def _open(record: Path | None) -> AbstractContextManager[IO[str] | None]:
+    if record is None:
+        return nullcontext()
+    try:
+        return record.open("w", encoding="utf-8")
+    except OSError as error:
+        raise ProgramError(f"{record}: cannot be written ({error.strerror}); give another file to record to") from None
+
+
+def _recorded(machine: Machine, workload: Workload, stream: IO[str] | None) -> Machine:
+    if stream is None:
+        return machine
+
+    def write(operation: Operation) -> None:
+        stream.write(json.dumps(encode(operation), separators=(",", ":")) + "\n")
+
+    write_header(stream, workload.machine())
+    return cast(Machine, Recorder(machine, write))
+
+
+def _counted(ledger: Ledger, profile: CostProfile) -> Row:
+    return {name: getattr(ledger, name) for name in _PLAIN} | {
+        "copies": sum(ledger.copies.values()),
+        **{f"copies_{site}": count for site, count in ledger.copies.items()},
+        "false_positive_copies": sum(ledger.false_positives.values()),
+        **{f"false_positive_copies_{site}": count for site, count in ledger.false_positives.items()},
+        **{f"false_positive_cause_{cause}": count for cause, count in ledger.causes.items()},
+        **costs.fork_columns(ledger, profile),
+        **costs.time_columns(ledger, profile),
+    }
+
+
+def _blame(error: Exception, policy: PluginSpec, workload: PluginSpec) -> str:
+    """Say in one line which plug-in failed, where and how."""
+    if isinstance(error, MemoryError):
+        return f"workload {workload.text}: this machine has not enough memory for it; use fewer pages"
+    if isinstance(error, PluginError):
+        return str(error)
+    for spec in (policy, workload):
+        line = plugins.line_in(error, Path(spec.file))
+        if line:
+            what = str(error) if isinstance(error, CowbenchError) else plugins.words_of(error)
+            return f"{spec.kind} {spec.name} ({spec.file}:{line}): {what}"
+    return f"{policy.text} on {workload.text}: {plugins.words_of(error)}"
