@@ -1,0 +1,96 @@
+"""The scalar twin gives every cell of the golden vectors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from cowbench.operations import Fork
+from tests.golden import ERAS, POLICIES, SPECS, TORN, Vector
+from tests.twin import Twin
+
+CASES = [
+    pytest.param(vector, column, spec, id=f"{vector.name}-{column}-{','.join(map(str, spec[1].values()))}")
+    for vector in [*ERAS, *POLICIES]
+    for column in vector.expected
+    for spec in SPECS[column]
+]
+
+
+def cell(twin: Twin) -> str:
+    counts = twin.ledger
+    lost = counts.lost_pins + counts.lost_gets + counts.lost_pins_documented
+    words = [f"{sum(counts.copies.values())}/{sum(counts.false_positives.values())}"]
+    return " ".join([*words, *(["P"] if lost else []), *(["L"] if counts.leaks else [])])
+
+
+def places(twin: Twin) -> dict[tuple[int, int], tuple[str, int]]:
+    """Where each page of each process lies: in a slot (and perhaps its frame of the swap cache), or in a frame."""
+    seen = twin.snapshot()
+    found: dict[tuple[int, int], tuple[str, int]] = {}
+    for process, facts in seen["processes"].items():
+        for page, entry in facts["pages"].items():
+            slot = seen["frames"][entry[1]]["slot"] if entry[0] == "present" else None
+            if slot is not None:
+                found[process, page] = ("swap", slot)
+            elif entry[0] != "zero":
+                found[process, page] = (entry[0], entry[1])
+    return found
+
+
+def run(twin: Twin, vector: Vector) -> tuple[set[int], int]:
+    """Replay; return the processes whose page moved to another frame, and the faults of the last operations."""
+    moved: set[int] = set()
+    faults = 0
+    for index, operation in enumerate(vector.program):
+        if index == len(vector.program) - vector.tail:
+            faults = count_faults(twin)
+        watched = bool(vector.moves) and len(vector.program) < 200
+        before, copies = (places(twin), sum(twin.ledger.copies.values())) if watched else ({}, 0)
+        operation.apply(twin)
+        if watched and sum(twin.ledger.copies.values()) > copies:
+            parent = operation.process if isinstance(operation, Fork) else None
+            for (process, page), place in places(twin).items():
+                old = before.get((process, page)) or before.get((parent, page))  # type: ignore[arg-type]
+                if old not in (None, place):
+                    moved.add(process)
+    return moved, count_faults(twin) - faults
+
+
+def count_faults(twin: Twin) -> int:
+    counts = twin.ledger.faults
+    return counts.zero_fill + counts.reuse + counts.copy + counts.read_zero + counts.swap_in
+
+
+@pytest.mark.parametrize(("vector", "column", "spec"), CASES)
+def test_cell(vector: Vector, column: str, spec: tuple[str, dict[str, Any]]) -> None:
+    twin = Twin(*spec, vector.config)
+    moved, faults = run(twin, vector)
+    assert cell(twin) == vector.expected[column]
+    copies, false = sum(twin.ledger.copies.values()), sum(twin.ledger.false_positives.values())
+    if column in vector.causes:
+        assert twin.ledger.causes[vector.causes[column]] == false > 0
+    if column in vector.sites:
+        assert twin.ledger.copies[vector.sites[column]] == copies > 0
+    if column in vector.moves and len(vector.program) < 200:
+        assert moved == vector.moves[column]
+    if column in vector.faults:
+        assert faults == vector.faults[column]
+    if column in vector.failures:
+        assert sum(counts.failed for counts in twin.ledger.forks) == vector.failures[column]
+
+
+@pytest.mark.parametrize("column", TORN.torn)
+def test_torn_snapshot(column: str) -> None:
+    for name, parameters in SPECS[column]:
+        twin = Twin(name, parameters, TORN.config)
+        run(twin, TORN)
+        assert twin.ledger.torn_snapshots == TORN.torn[column]
+
+
+@pytest.mark.parametrize("name", ["anon_exclusive", "oracle"])
+def test_frozen_writers_tear_nothing(name: str) -> None:
+    twin = Twin(name, {"freeze_writers": True}, TORN.config)
+    run(twin, TORN)
+    assert twin.ledger.torn_snapshots == 0
