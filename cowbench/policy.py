@@ -28,7 +28,7 @@ class Policy(Parametrised):
     sees_truth: ClassVar[bool] = False
     copies_swap_entries: ClassVar[bool] = False
 
-    def kernel(self) -> KernelFlags:
+    def flags(self) -> KernelFlags:
         """Return the kernel behaviours this policy runs on."""
         return LINUX_5_7
 

@@ -12,6 +12,8 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from cowbench.errors import PluginError
+
 Mask = npt.NDArray[np.bool_]
 Counts = npt.NDArray[np.int32]
 Scan = Literal["nothing", "referenced", "all"]
@@ -43,7 +45,7 @@ class Columns:
     """Facts about n pages, one entry a page; boolean unless said.
 
     mapcount, swap_count (swap entries that name the slot; 0 outside the swap cache), refcount: int32.
-    local: held by the LRU batch of the process's CPU.
+    local: held by the LRU batch of the process's CPU. entering: enters it only when the fault reaches this page.
     """
 
     refcount: Counts
@@ -56,14 +58,17 @@ class Columns:
     on_lru: Mask
     local: Mask
 
+    settled: bool = False
+    """Nothing but mappings and the exclusive mark differs from page to page: the actions have nothing to do."""
+
     @classmethod
     def plain(cls, mapcount: Counts, exclusive: Mask) -> Columns:
         """Return the columns of settled pages with no reference but their mappings."""
-        none = np.zeros(len(mapcount), np.bool_)
-        zero = np.zeros(len(mapcount), np.int32)
-        return cls(
-            mapcount.copy(), mapcount, zero, exclusive, none, none.copy(), none.copy(), ~none, none.copy()
-        )
+        n = len(mapcount)
+        none = _NONE[:n] if n <= len(_NONE) else read_only(np.zeros(n, np.bool_))
+        every = _EVERY[:n] if n <= len(_EVERY) else read_only(np.ones(n, np.bool_))
+        zero = _ZERO[:n] if n <= len(_ZERO) else read_only(np.zeros(n, np.int32))
+        return cls(mapcount, mapcount, zero, exclusive, none, none, none, every, none, none, settled=True)
 
 
 def read_only(array: np.ndarray) -> np.ndarray:
@@ -71,6 +76,12 @@ def read_only(array: np.ndarray) -> np.ndarray:
     view = array.view()
     view.flags.writeable = False
     return view
+
+
+_NONE: Mask = read_only(np.zeros(1 << 15, np.bool_))
+_EVERY: Mask = read_only(np.ones(1 << 15, np.bool_))
+_ZERO: Counts = read_only(np.zeros(1 << 15, np.int32))
+"""Shared columns for settled pages; blocks of faults are no longer."""
 
 
 class PageView:
@@ -120,38 +131,55 @@ class PageView:
         return read_only(self._columns.on_lru)
 
 
+def told(view: PageView) -> Truth:
+    """Return the truth, for an oracle. Raises PluginError for a policy that did not declare `sees_truth`."""
+    if view.truth is None:
+        raise PluginError("the truth is told only to a policy that declares sees_truth = True")
+    return view.truth
+
+
+def _nothing(size: int) -> Mask:
+    return np.zeros(size, np.bool_)
+
+
 class FaultView(PageView):
     """A batch of faults in order, with the actions that rules take between their tests."""
 
     def __init__(self, columns: Columns, mm: Mm, stable_writes: bool, truth: Truth | None = None) -> None:
         super().__init__(columns, mm, truth)
         self.stable_writes = stable_writes
-        self.drains = np.zeros(len(self), np.bool_)
-        self.freed = np.zeros(len(self), np.bool_)
-        self.refused = np.zeros(len(self), np.bool_)
+        self.drains = self.freed = self.refused = columns.local if columns.settled else _nothing(len(self))
+        if not columns.settled:
+            self.freed, self.refused = _nothing(len(self)), _nothing(len(self))
 
     def drain_local_batch(self, at: Mask) -> None:
         """lru_add_drain(): flush this CPU's batch when the fault `at` reaches its page; later pages see it too."""
-        waiting = at & ~self._columns.on_lru
-        if not waiting.any():
+        columns = self._columns
+        waiting = at & ~columns.on_lru
+        if columns.settled or not waiting.any():
             return
         first = int(np.argmax(waiting))
-        columns = self._columns
-        flushed = columns.local[first:]
-        columns.refcount[first:] -= flushed
-        columns.on_lru[first:] |= flushed
-        waiting[first + 1 :] &= ~columns.on_lru[first + 1 :]
-        flushed[:] = False
+        flushed = columns.local & ~columns.entering
+        flushed[:first] = False
+        waiting[first + 1 :] &= ~flushed[first + 1 :]
+        flushed |= waiting & columns.entering
+        columns.refcount -= flushed
+        columns.on_lru |= flushed
+        columns.local &= ~flushed
         self.drains |= waiting
 
     def trylock(self, at: Mask) -> Mask:
         """trylock_page() on the pages `at`; return those whose lock was taken."""
+        if self._columns.settled:
+            return at
         self.refused |= at & self._columns.locked
         return at & ~self._columns.locked
 
     def free_swap_cache(self, at: Mask) -> None:
         """try_to_free_swap() on the pages `at`: refuses under writeback and while other swap entries name the slot."""
         columns = self._columns
+        if columns.settled:
+            return
         freed = at & columns.in_swap_cache & ~columns.writeback & (columns.swap_count <= self._own_entries())
         columns.refcount -= freed
         columns.in_swap_cache &= ~freed

@@ -1,0 +1,88 @@
+"""The rules of Linux's past, as vector steps over a view; policies are put together from these.
+
+Eras in brackets: E0 up to 5.7, E1 5.8, E2 5.9 to 5.17, E3 5.18, E4 and later from 5.19.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cowbench.views import GupPages, Mask, PageView, SwapIn, WriteFault
+
+GUP_PIN_COUNTING_BIAS = 1024
+"""What one FOLL_PIN adds to the refcount of an order-0 page (include/linux/mm.h)."""
+
+
+def maybe_pinned(pages: PageView, extra: int = 0) -> Mask:
+    """page_maybe_dma_pinned() with `extra` references taken by the caller."""
+    return pages.refcount + extra >= GUP_PIN_COUNTING_BIAS
+
+
+def reuse_by_mapcount(fault: WriteFault) -> Mask:
+    """E0, E1: reuse_swap_page() of 5.7: mappings and swap entries count, references do not."""
+    return _sole_by_mapcount(fault)
+
+
+def reuse_by_page_count(fault: WriteFault) -> Mask:
+    """E2: do_wp_page() since 09854ba94c6a: any reference besides the mapping copies."""
+    sole = fault.trylock(fault.refcount == 1)
+    return sole & (fault.mapcount == 1)
+
+
+def reuse_by_page_count_after_drain(fault: WriteFault) -> Mask:
+    """E3: do_wp_page() of 5.18 (53a05ad9f21d, d4c470970d45): drain and free the swap cache, then count."""
+    sole = fault.refcount <= 3
+    fault.drain_local_batch(sole & ~fault.on_lru)
+    sole &= fault.refcount <= 1 + fault.in_swap_cache
+    sole = fault.trylock(sole)
+    fault.free_swap_cache(sole)
+    return sole & (fault.refcount == 1)
+
+
+def reuse_exclusive(fault: WriteFault) -> Mask:
+    """E4 and later: do_wp_page() since 6c287605fd56: an exclusive page is the writer's own, else as in 5.18."""
+    sole = ~fault.exclusive & (fault.refcount <= 3)
+    fault.drain_local_batch(sole & ~fault.on_lru)
+    sole &= fault.refcount <= 1 + fault.in_swap_cache
+    sole = fault.trylock(sole)
+    fault.free_swap_cache(sole)
+    return fault.exclusive | (sole & (fault.refcount == 1))
+
+
+def swap_in_by_mapcount(fault: SwapIn) -> Mask:
+    """E0 to E2: do_swap_page() with reuse_swap_page(): a write may map writable, a read never does."""
+    return _sole_by_mapcount(fault) if fault.write else np.zeros(len(fault), np.bool_)
+
+
+def swap_in_by_page_count(fault: SwapIn) -> Mask:
+    """E3: do_swap_page() of 5.18 (c145e0b47c77): the refcount decides, after freeing the swap cache."""
+    if not fault.write:
+        return np.zeros(len(fault), np.bool_)
+    _free_likely_exclusive(fault)
+    return fault.fresh | (fault.refcount == 1)
+
+
+def swap_in_exclusive(fault: SwapIn) -> Mask:
+    """E4 and later: the swap entry remembers exclusivity (1493a1913e34), on reads too."""
+    remembered = (fault.exclusive | fault.fresh) & ~(fault.writeback & fault.stable_writes)
+    if fault.write:
+        _free_likely_exclusive(fault)
+    return remembered | (fault.refcount == 1)
+
+
+def unshare_shared(request: GupPages) -> Mask:
+    """E4 and later: gup_must_unshare() for pins of anonymous pages that may be shared (a7f226604170)."""
+    return request.pin & ~request.exclusive & ~request.zero_page
+
+
+def _sole_by_mapcount(fault: WriteFault | SwapIn) -> Mask:
+    sole = fault.mapcount + fault.swap_count <= 1
+    busy = sole & fault.in_swap_cache & fault.writeback & fault.stable_writes
+    fault.free_swap_cache(sole)
+    return sole & ~busy
+
+
+def _free_likely_exclusive(fault: SwapIn) -> None:
+    """should_try_to_free_swap() for a write: two references are the fault's and the swap cache's."""
+    fault.drain_local_batch(fault.in_swap_cache & ~fault.on_lru)
+    fault.free_swap_cache(fault.refcount == 2)

@@ -1,0 +1,57 @@
+"""Per-CPU LRU batches (pagevecs): fresh pages wait there, one reference each, until the batch fills or is drained."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cowbench.simulated.frames import BATCHED, CPU_SHIFT, LOOK, Frames, IntArray, Selection, numbers
+
+BATCH_BITS = np.uint8(int(BATCHED) | 7 << int(CPU_SHIFT))
+EMPTY: IntArray = np.empty(0, np.uint32)
+
+
+class Batches:
+    """The batches of all CPUs; `size` entries make one full."""
+
+    def __init__(self, frames: Frames, cpus: int, size: int) -> None:
+        self._frames = frames
+        self.size = size
+        self.held: list[IntArray] = [EMPTY] * cpus
+
+    def drain(self, cpu: int) -> int:
+        """Flush the batch of `cpu`; return how many frames became free."""
+        old, self.held[cpu] = self.held[cpu], EMPTY
+        return self._settle(old)
+
+    def enter(self, cpu: int, new: Selection, drained_at: int | None = None) -> int:
+        """Let frames enter in order; return how many frames became free.
+
+        `drained_at`: the batch was drained (last) just before new[drained_at] entered; may equal the length.
+        """
+        count = new.stop - new.start if isinstance(new, slice) else len(new)
+        old = self.held[cpu]
+        if drained_at is not None:
+            tail = (count - drained_at) % self.size
+        elif len(old) + count < self.size:
+            self._hold(cpu, new)
+            self.held[cpu] = np.concatenate((old, numbers(new))) if count else old
+            return 0
+        else:
+            tail = (len(old) + count) % self.size
+        last = slice(new.stop - tail, new.stop) if isinstance(new, slice) else new[count - tail :]
+        self._hold(cpu, last)
+        self.held[cpu] = numbers(last)
+        return self._settle(old)
+
+    def _hold(self, cpu: int, frames: Selection) -> None:
+        self._frames.extra[frames] += np.int32(1)
+        self._frames.state[frames] |= np.uint8(int(BATCHED) | cpu << int(CPU_SHIFT))
+        self._frames.map[frames] |= LOOK
+
+    def _settle(self, frames: IntArray) -> int:
+        if not len(frames):
+            return 0
+        self._frames.extra[frames] -= np.int32(1)
+        self._frames.state[frames] &= ~BATCH_BITS
+        self._frames.look_again(frames)
+        return self._frames.release_idle(frames)

@@ -1,0 +1,86 @@
+"""Booking the truth: needed and needless copies, their causes, lost references, leaks."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from cowbench.simulated.frames import SPECULATIVE, IntArray, Selection
+from cowbench.simulated.memory import Memory, look, observed
+from cowbench.simulated.plan import PresentPart
+from cowbench.simulated.process import DOCUMENTED, GET, PIN, ProcessState
+from cowbench.simulated.words import EXCLUSIVE, NUMBER, PRESENT
+from cowbench.views import Mask
+
+
+def book_copies(
+    memory: Memory,
+    process: ProcessState,
+    site: str,
+    pages: IntArray,
+    old: IntArray,
+    part: PresentPart,
+    which: Selection,
+) -> None:
+    """Book the copies that `process` takes of frames `old`, the entries `which` of `part`, before they happen."""
+    ledger = memory.ledger
+    ledger.copies[site] += len(pages)
+    needless = np.flatnonzero(~part.shared[which])
+    if len(needless):
+        ledger.false_positives[site] += len(needless)
+        chosen = needless + which.start if isinstance(which, slice) else which[needless]
+        _book_causes(memory, process, old[needless], part, chosen)
+    lose(memory, process, pages)
+
+
+def _book_causes(
+    memory: Memory, process: ProcessState, frames: IntArray, part: PresentPart, which: IntArray
+) -> None:
+    """Book why pages were copied that nobody else observed: the first cause that applies, after the rule's actions."""
+    seen, stable = part.seen, memory.config.stable_writes
+    on_lru = seen.on_lru[which]
+    tests: tuple[tuple[str, npt.NDArray[np.bool_]], ...] = (
+        ("lock", part.view.refused[which]),
+        ("own_reference", process.owned(frames) > 0),
+        ("writeback_device" if stable else "writeback", seen.writeback[which]),
+        ("swap_cache", seen.in_swap_cache[which]),
+        ("lru_batch_local", ~on_lru & seen.local[which]),
+        ("lru_batch_remote", ~on_lru),
+        ("speculative", (memory.frames.state[frames] & SPECULATIVE) != 0),
+    )
+    open_ = np.ones(len(which), np.bool_)
+    for cause, applies in tests:
+        hit = open_ & applies
+        memory.ledger.causes[cause] += int(np.count_nonzero(hit))
+        open_ &= ~applies
+    memory.ledger.causes["policy"] += int(np.count_nonzero(open_))
+
+
+def lose(memory: Memory, process: ProcessState, pages: IntArray) -> None:
+    """Book the coherent references of `process` that its `pages` stop leading to, not by its own doing."""
+    parted = process.part_from(pages)
+    if parted is not None:
+        memory.ledger.lost_pins += int(parted[PIN])
+        memory.ledger.lost_gets += int(parted[GET])
+        memory.ledger.lost_pins_documented += int(parted[DOCUMENTED])
+
+
+def count_leaks(memory: Memory, process: ProcessState, pages: IntArray) -> None:
+    """Book the writes of `process` to its (writable) `pages`, duplicates included, that landed under an observer."""
+    if not memory.tainted:
+        return
+    words = process.words[pages]
+    frames = (words & NUMBER).astype(np.intp)
+    seen = look(memory, process.cpu, frames, (words & EXCLUSIVE) != 0)
+    memory.ledger.leaks += int(np.count_nonzero(observed(memory, process, frames, seen)))
+
+
+def observed_besides_owner(memory: Memory, owner: ProcessState, pages: IntArray, frames: IntArray) -> Mask:
+    """Return which `frames`, reached by a reference of `owner` taken at `pages`, somebody else observes."""
+    seen = look(memory, owner.cpu, frames, np.zeros(len(frames), np.bool_))
+    words = owner.words[pages] if len(owner.words) else np.zeros(len(pages), np.uint32)
+    maps = ((words & PRESENT) != 0) & ((words & NUMBER) == frames)
+    slots = memory.frames.slot[frames]
+    swapped = seen.in_swap_cache & ((words & PRESENT) == 0) & (words != 0) & ((words & NUMBER) == slots)
+    others: Mask = memory.frames.owners[frames] > owner.owned(frames)
+    return others | (seen.mapcount > maps) | (seen.swap_count > swapped)

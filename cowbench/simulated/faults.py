@@ -1,0 +1,166 @@
+"""Driving faults: batches in blocks, plans applied one after the other, running out of frames half-way."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from cowbench.errors import OutOfFrames
+from cowbench.ledger import FaultCounts
+from cowbench.machine import Pages
+from cowbench.simulated.booking import count_leaks
+from cowbench.simulated.commit import Task, commit
+from cowbench.simulated.frames import IntArray
+from cowbench.simulated.memory import Memory
+from cowbench.simulated.plan import Plan, plan_faults
+from cowbench.simulated.process import ProcessState
+from cowbench.simulated.words import NUMBER, PRESENT, WRITE, ZERO_PAGE
+
+BLOCK = 1 << 15
+"""Pages planned at once: large enough to amortise calls, small enough to stay in cache."""
+
+
+def blocks(pages: Pages) -> list[Pages]:
+    """Cut a batch into blocks."""
+    return [pages[start : start + BLOCK] for start in range(0, len(pages), BLOCK)]
+
+
+def as_array(pages: Pages) -> IntArray:
+    """Return page numbers as an array."""
+    return np.arange(pages.start, pages.stop) if isinstance(pages, range) else pages
+
+
+def first_occurrences(pages: Pages) -> tuple[Pages, IntArray | None]:
+    """Return the pages without repetitions, in order, and at which element each stands (None if there were none)."""
+    if isinstance(pages, range) or len(pages) < 2 or bool((pages[1:] > pages[:-1]).all()):
+        return pages, None
+    last = np.empty(int(pages.max()) + 1, np.intp)
+    order = np.arange(len(pages))
+    last[pages[::-1]] = order[::-1]
+    kept = np.flatnonzero(last[pages] == order)
+    return (pages, None) if len(kept) == len(pages) else (pages[kept], kept)
+
+
+def entries(process: ProcessState, pages: Pages) -> npt.NDArray[np.uint32]:
+    """Return the entries of pages: a view for a range, else a copy."""
+    if isinstance(pages, range):
+        return process.words[pages.start : pages.stop]
+    return process.words.take(pages)
+
+
+def resolve(memory: Memory, task: Task, pages: IntArray) -> int:
+    """Take the faults of `task` on `pages` (unsatisfied, no duplicates) in order.
+
+    Returns how many pages were served: all, or those before the first that found no frame.
+    """
+    done = 0
+    while done < len(pages):
+        rest = pages[done:]
+        plan = plan_faults(memory, task.process, task.process.words.take(rest), task.access)
+        if plan.valid:
+            commit(memory, task, rest, plan)
+            done += plan.valid
+        elif not _recover(memory, task, rest, plan):
+            break
+    return done
+
+
+def _recover(memory: Memory, task: Task, pages: IntArray, plan: Plan) -> bool:
+    """Do what the first page can without the frame it lacks; return whether to try again.
+
+    A denied swap-in is mapped read-only before its copy fails. A drain may have freed a frame.
+    """
+    process = task.process
+    if plan.swap is not None and plan.swap.at[0] == 0:
+        room = memory.frames.room(process.memcg)
+        if plan.first[0] > room:
+            return False
+        plan.valid, plan.present = 1, []
+        plan.second[0] = False
+        commit(memory, Task(process, "read", task.site, None, task.counts), pages, plan)
+        return True
+    if plan.drains[0] and len(memory.batches.held[process.cpu]):
+        memory.batches.drain(process.cpu)
+        return True
+    for part in plan.present:
+        if part.at[0] == 0 and not part.seen.settled:
+            memory.slots.uncache(part.frames[:1][part.view.freed[:1]])
+    return False
+
+
+def out_of_frames(memory: Memory, process: ProcessState, done: int) -> OutOfFrames:
+    """Return the error of a fault without a frame."""
+    if memory.frames.free:
+        return OutOfFrames(f"memory cgroup {process.memcg} is at its limit; raise memcg_limits", done)
+    return OutOfFrames(f"all {memory.config.frames} frames are in use; raise frames= or use fewer pages", done)
+
+
+def write_pages(memory: Memory, process: ProcessState, pages: Pages, token: int) -> None:
+    """Store `token` in pages, faulting where an entry is not writable. Raises OutOfFrames."""
+    unique, where = first_occurrences(pages)
+    offset = 0
+    task = Task(process, "write", "write_fault", token, memory.ledger.faults)
+    for block in blocks(unique):
+        served = _write_block(memory, task, block)
+        offset += served
+        if served < len(block):
+            done = int(where[offset]) if where is not None else offset
+            count_leaks(memory, process, as_array(pages)[:done])
+            raise out_of_frames(memory, process, done)
+    count_leaks(memory, process, as_array(pages))
+
+
+def _write_block(memory: Memory, task: Task, block: Pages) -> int:
+    words = entries(task.process, block)
+    lowest = words.min()
+    if lowest >= WRITE:
+        _store(memory, task, block, words)
+        return len(block)
+    if words.max() < WRITE:
+        return resolve(memory, task, as_array(block))
+    pages = as_array(block)
+    pending = np.flatnonzero(words < WRITE)
+    words = words.copy()
+    done = resolve(memory, task, pages[pending])
+    served = len(pages) if done == len(pending) else int(pending[done])
+    ready = np.flatnonzero(words[:served] >= WRITE)
+    _store(memory, task, pages[ready], words[ready])
+    return served
+
+
+def _store(memory: Memory, task: Task, pages: Pages, words: npt.NDArray[np.uint32]) -> None:
+    """Write to pages that are writable already."""
+    memory.frames.token[words & NUMBER] = task.token
+    if task.process.marks is not None:
+        task.process.marks[as_array(pages)] = 0
+
+
+def read_pages(memory: Memory, process: ProcessState, pages: Pages) -> None:
+    """Load pages: absent ones map the zero page, swapped ones come back. Raises OutOfFrames."""
+    unique, where = first_occurrences(pages)
+    done = read_faults(memory, process, unique, memory.ledger.faults)
+    if done < len(unique):
+        raise out_of_frames(memory, process, int(where[done]) if where is not None else done)
+
+
+def read_faults(memory: Memory, process: ProcessState, pages: Pages, counts: FaultCounts) -> int:
+    """Take read faults on pages without duplicates; return how many pages were served."""
+    task = Task(process, "read", "pin", None, counts)
+    offset = 0
+    for block in blocks(pages):
+        words = entries(process, block)
+        missing = np.flatnonzero((words & PRESENT) == 0)
+        served = len(block)
+        if len(missing):
+            numbers, empty = as_array(block), words[missing] == 0
+            swapped, absent = missing[~empty], missing[empty]
+            done = resolve(memory, task, numbers[swapped])
+            served = len(block) if done == len(swapped) else int(swapped[done])
+            absent = absent[absent < served]
+            process.words[numbers[absent]] = ZERO_PAGE
+            process.zero_pages += len(absent)
+            counts.read_zero += len(absent)
+        offset += served
+        if served < len(block):
+            break
+    return offset

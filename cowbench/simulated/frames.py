@@ -1,0 +1,133 @@
+"""Physical frames: counts, contents, charges and the queue of free ones.
+
+Refcount = mapcount + `extra`. The top bit of `map` (LOOK) says that `extra` or `state` is not zero, so that one 2-byte
+gather decides about most frames. Free frames are a queue: never-used ones first, then freed ones in the order freed.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from cowbench.errors import ProgramError
+
+IntArray = npt.NDArray[np.integer]
+Selection = slice | IntArray
+"""Frame numbers: a slice where they are consecutive, else an array."""
+
+LOOK = np.uint16(0x8000)
+COUNT = np.uint16(0x7FFF)
+MAX_SHARERS = 0x7FFF - 1
+
+SWAP_CACHE, WRITEBACK, LOCKED, SPECULATIVE, BATCHED = (np.uint8(1 << bit) for bit in range(5))
+CPU_SHIFT = np.uint8(5)
+"""Bits 5 to 7 of `state` name the CPU whose LRU batch holds the frame."""
+
+
+class Frames:
+    """Columns with one entry a frame; entry 0 is the zero page and is never counted.
+
+    map: uint16 mapcount and LOOK. extra: int32 references besides mappings. owners: int32 live references
+    (not counts). coherent: int32 live coherent ones. state: uint8 bits above. slot: uint32 swap slot while in the swap cache.
+    token: uint32 operation that wrote last. group: uint16 memory cgroup charged, used once a second group exists.
+    """
+
+    def __init__(self, frames: int, limits: dict[int, int]) -> None:
+        size = frames + 1
+        self.map = np.zeros(size, np.uint16)
+        self.extra = np.zeros(size, np.int32)
+        self.owners = np.zeros(size, np.int32)
+        self.coherent = np.zeros(size, np.int32)
+        self.state = np.zeros(size, np.uint8)
+        self.slot = np.zeros(size, np.uint32)
+        self.token = np.zeros(size, np.uint32)
+        self.group = np.zeros(size, np.uint16)
+        self._queue = np.empty(size, np.uint32)
+        self._head = self._queued = 0
+        self.high = 1
+        self.free = frames
+        self.used = self.peak = 0
+        self.limits = limits
+        self.charges: dict[int, int] = {0: 0}
+        self.odd = False
+
+    def room(self, group: int) -> int:
+        """Return how many frames a fault charged to `group` could still get."""
+        limit = self.limits.get(group)
+        return self.free if limit is None else max(0, min(self.free, limit - self.charges.get(group, 0)))
+
+    def allocate(self, count: int, group: int) -> Selection:
+        """Take `count` frames, charged to `group`; the caller checked `room` and books the peak."""
+        fresh = min(count, len(self.map) - self.high)
+        taken: Selection = slice(self.high, self.high + fresh)
+        self.high += fresh
+        if fresh < count:
+            old = self._dequeue(count - fresh)
+            taken = np.concatenate((np.arange(taken.start, taken.stop, dtype=np.uint32), old)) if fresh else old
+        self.free -= count
+        self.used += count
+        self.charges[group] = self.charges.get(group, 0) + count
+        if len(self.charges) > 1:
+            self.group[taken] = group
+        return taken
+
+    def release(self, frames: IntArray) -> None:
+        """Return idle frames to the queue."""
+        count = len(frames)
+        if not count:
+            return
+        self.map[frames] = 0
+        self.state[frames] = 0
+        self._enqueue(frames)
+        self.free += count
+        self.used -= count
+        if len(self.charges) == 1:
+            self.charges[next(iter(self.charges))] -= count
+            return
+        for group, number in zip(*np.unique(self.group[frames], return_counts=True), strict=True):
+            self.charges[int(group)] -= int(number)
+
+    def open_group(self, group: int) -> None:
+        """Make a memory cgroup known, so that charges are told apart from now on."""
+        self.charges.setdefault(group, 0)
+
+    def look_again(self, frames: Selection) -> None:
+        """Set LOOK where references or states call for it, clear it elsewhere."""
+        look = (self.extra[frames] != 0) | (self.state[frames] != 0)
+        self.map[frames] = (self.map[frames] & COUNT) | (look * LOOK)
+
+    def release_idle(self, frames: IntArray) -> int:
+        """Free those of `frames` (no duplicates) that nothing refers to any more; return how many."""
+        idle = frames[((self.map[frames] & COUNT) == 0) & (self.extra[frames] == 0)]
+        self.release(idle)
+        return len(idle)
+
+    def _dequeue(self, count: int) -> IntArray:
+        size = len(self._queue)
+        end = self._head + count
+        taken = self._queue[self._head : min(end, size)]
+        taken = np.concatenate((taken, self._queue[: end - size])) if end > size else taken.copy()
+        self._head = end % size
+        self._queued -= count
+        return taken
+
+    def _enqueue(self, frames: IntArray) -> None:
+        size = len(self._queue)
+        start = (self._head + self._queued) % size
+        first = min(len(frames), size - start)
+        self._queue[start : start + first] = frames[:first]
+        self._queue[: len(frames) - first] = frames[first:]
+        self._queued += len(frames)
+
+
+def numbers(selection: Selection) -> IntArray:
+    """Return a selection as an array of frame numbers."""
+    if isinstance(selection, slice):
+        return np.arange(selection.start, selection.stop, dtype=np.uint32)
+    return selection
+
+
+def check_sharers(processes: int) -> None:
+    """Refuse more live processes than a mapcount can hold."""
+    if processes > MAX_SHARERS:
+        raise ProgramError(f"more than {MAX_SHARERS} live processes; end some before the next fork")

@@ -1,0 +1,124 @@
+"""What the parts of the simulated machine share, and the questions they ask of it: facts for a policy, and the truth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from cowbench.errors import CowbenchError, PluginError
+from cowbench.kernels import KernelFlags
+from cowbench.ledger import Ledger
+from cowbench.machine import MachineConfig
+from cowbench.policy import Policy
+from cowbench.simulated.batches import BATCH_BITS, Batches
+from cowbench.simulated.frames import (
+    BATCHED,
+    COUNT,
+    CPU_SHIFT,
+    LOCKED,
+    LOOK,
+    SWAP_CACHE,
+    WRITEBACK,
+    Frames,
+    IntArray,
+)
+from cowbench.simulated.process import ProcessState
+from cowbench.simulated.slots import Slots
+from cowbench.views import Columns, Mask, PageView, Truth
+
+
+@dataclass
+class Memory:
+    """Frames, swap, LRU batches, the policy with its kernel's flags, and the ledger.
+
+    tainted: some writable entry may map a frame that others observe; only then can a write without a fault leak.
+    """
+
+    config: MachineConfig
+    policy: Policy
+    flags: KernelFlags
+    frames: Frames
+    slots: Slots
+    batches: Batches
+    ledger: Ledger
+    tainted: bool = False
+
+
+def ask(method: Callable[[Any], Mask], view: PageView) -> Mask:
+    """Ask a policy about a view. Raises PluginError if the answer is no boolean array with one entry a page."""
+    if not len(view):
+        return np.zeros(0, np.bool_)
+    where = f"policy {getattr(method.__self__, 'name', '?')}: {method.__name__}()"  # type: ignore[attr-defined]
+    try:
+        answer = method(view)
+    except CowbenchError:
+        raise
+    except Exception as error:
+        raise PluginError(f"{where} raised {type(error).__name__}: {error}") from error
+    if not (isinstance(answer, np.ndarray) and answer.dtype == np.bool_ and answer.shape == (len(view),)):
+        what = f"{answer.dtype} array of shape {answer.shape}" if isinstance(answer, np.ndarray) else repr(answer)[:60]
+        raise PluginError(f"{where} must return a bool array of shape ({len(view)},), not {what}")
+    return answer
+
+
+def look(memory: Memory, cpu: int, numbers: IntArray, exclusive: Mask) -> Columns:
+    """Return what the kernel on `cpu` can see of the frames `numbers`."""
+    frames = memory.frames
+    words = frames.map[numbers]
+    if not len(words) or words.max() < LOOK:
+        return Columns.plain(words.astype(np.int32), exclusive)
+    flagged = np.flatnonzero(words >= LOOK)
+    there = numbers[flagged]
+    mapcount = (words & COUNT).astype(np.int32)
+    refcount = mapcount.copy()
+    refcount[flagged] += frames.extra[there]
+    state = np.zeros(len(words), np.uint8)
+    state[flagged] = frames.state[there]
+    in_swap_cache = (state & SWAP_CACHE) != 0
+    swap_count = np.zeros(len(words), np.int32)
+    cached = np.flatnonzero(in_swap_cache)
+    swap_count[cached] = memory.slots.count[frames.slot[numbers[cached]]]
+    here = np.uint8(int(BATCHED) | cpu << int(CPU_SHIFT))
+    return Columns(
+        refcount=refcount,
+        mapcount=mapcount,
+        swap_count=swap_count,
+        exclusive=exclusive,
+        in_swap_cache=in_swap_cache,
+        writeback=(state & WRITEBACK) != 0,
+        locked=(state & LOCKED) != 0,
+        on_lru=(state & BATCHED) == 0,
+        local=(state & BATCH_BITS) == here,
+        entering=np.zeros(len(words), np.bool_),
+    )
+
+
+def foreign(memory: Memory, process: ProcessState, numbers: IntArray, columns: Columns) -> Mask:
+    """Return which frames have a live reference that `process` does not own."""
+    answer = np.zeros(len(numbers), np.bool_)
+    if not columns.settled:
+        held = np.flatnonzero(memory.frames.owners[numbers])
+        there = numbers[held]
+        answer[held] = memory.frames.owners[there] > process.owned(there)
+    return answer
+
+
+def observed(
+    memory: Memory, process: ProcessState, numbers: IntArray, columns: Columns, *, mapped: int = 1, swapped: int = 0
+) -> Mask:
+    """Return which frames have an observer besides `process`, whose own share is `mapped` mappings and `swapped` entries."""
+    others: Mask = columns.mapcount > mapped
+    if not columns.settled:
+        others |= columns.swap_count > swapped
+        others |= foreign(memory, process, numbers, columns)
+    return others
+
+
+def truth(memory: Memory, observed: Mask, coherent: Mask | None = None) -> Truth | None:
+    """Return the truth for a policy that may see it, else None."""
+    if not memory.policy.sees_truth:
+        return None
+    return Truth(observed, np.zeros(len(observed), np.bool_) if coherent is None else coherent)

@@ -1,0 +1,142 @@
+"""pin, get and release; what devices read and write through references (gup.c)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cowbench.machine import Pages
+from cowbench.rules import GUP_PIN_COUNTING_BIAS
+from cowbench.simulated.booking import observed_besides_owner
+from cowbench.simulated.commit import Task
+from cowbench.simulated.faults import as_array, blocks, entries, first_occurrences, read_faults, resolve
+from cowbench.simulated.frames import IntArray
+from cowbench.simulated.memory import Memory, ask, look, observed, truth
+from cowbench.simulated.process import ProcessState, ReferenceState
+from cowbench.simulated.words import EXCLUSIVE, NUMBER, PRESENT, WRITE, ZERO_PAGE
+from cowbench.views import GupPages
+
+
+def fault_in(memory: Memory, process: ProcessState, pages: Pages, request: ReferenceState) -> int:
+    """Take the faults that a reference needs, in order; return how many elements of `pages` were served."""
+    unique, where = first_occurrences(pages)
+    if request.write or memory.flags.reads_break_cow:
+        served = _break_cow(memory, process, unique)
+    else:
+        served = read_faults(memory, process, unique, memory.ledger.pin_faults)
+        if served == len(unique):
+            served = _unshare(memory, process, unique, request)
+    if served == len(unique):
+        return len(pages)
+    return int(where[served]) if where is not None else served
+
+
+def _break_cow(memory: Memory, process: ProcessState, pages: Pages) -> int:
+    """Take write faults that store nothing until every page is writable."""
+    task = Task(process, "write", "pin", None, memory.ledger.pin_faults)
+    offset = 0
+    for block in blocks(pages):
+        pending = np.flatnonzero(entries(process, block) < WRITE)
+        done = resolve(memory, task, as_array(block)[pending])
+        if done < len(pending):
+            return offset + int(pending[done])
+        offset += len(block)
+    return offset
+
+
+def _unshare(memory: Memory, process: ProcessState, pages: Pages, request: ReferenceState) -> int:
+    """Take the unshare faults that the policy asks for; all pages are present. Return how many pages were served."""
+    task = Task(process, "unshare", "pin", None, memory.ledger.pin_faults)
+    numbers = as_array(pages)
+    words = process.words[numbers]
+    frames = (words & NUMBER).astype(np.intp)
+    seen = look(memory, process.cpu, frames, (words & EXCLUSIVE) != 0)
+    others = observed(memory, process, frames, seen)
+    facts = truth(memory, others, np.full(len(frames), request.coherent))
+    view = GupPages(seen, process.space.mm, request.pin, request.longterm, words == ZERO_PAGE, facts)
+    chosen = np.flatnonzero(ask(memory.policy.unshare, view))
+    done = resolve(memory, task, numbers[chosen])
+    return len(numbers) if done == len(chosen) else int(chosen[done])
+
+
+def take(memory: Memory, request: ReferenceState, handle: int) -> None:
+    """Take the references on what the owner's pages map now, duplicates included."""
+    owner, columns = request.owner, memory.frames
+    request.frames = (owner.words[request.pages] & NUMBER).astype(np.intp)
+    real = request.frames[request.frames != 0]
+    _count(memory, request, real, 1)
+    if len(owner.references) < columns.high:
+        more = np.zeros(columns.high + columns.high // 2 + 64 - len(owner.references), np.uint32)
+        owner.references = np.concatenate((owner.references, more))
+    np.add.at(owner.references, real, np.uint32(1))
+    if len(real) < len(request.frames):
+        request.zero_leads = request.frames == 0
+    if request.coherent:
+        _lead(request, np.ones(len(request.pages), np.bool_), 1)
+    owner.held[handle] = request
+    if request.pin:
+        request.space.live_pins += len(request.pages)
+    memory.ledger.pinned_pages += len(request.pages)
+
+
+def release(memory: Memory, request: ReferenceState, handle: int) -> None:
+    """Drop the references and free frames that nothing else refers to."""
+    owner = request.owner
+    real = request.frames[request.frames != 0]
+    if request.coherent:
+        _lead(request, _leads(memory, request), -1)
+    _count(memory, request, real, -1)
+    np.subtract.at(owner.references, real, np.uint32(1))
+    del owner.held[handle]
+    unique = np.unique(real) if len(real) > 1 else real
+    memory.frames.look_again(unique)
+    memory.frames.release_idle(unique)
+    if request.pin:
+        request.space.live_pins -= len(request.pages)
+        memory.policy.on_unpin(request.space.mm, len(request.pages), request.longterm)
+    memory.ledger.unpinned_pages += len(request.pages)
+
+
+def _count(memory: Memory, request: ReferenceState, frames: IntArray, sign: int) -> None:
+    columns = memory.frames
+    np.add.at(columns.extra, frames, np.int32(sign * (GUP_PIN_COUNTING_BIAS if request.pin else 1)))
+    np.add.at(columns.owners, frames, np.int32(sign))
+    if request.coherent:
+        np.add.at(columns.coherent, frames, np.int32(sign))
+    if sign > 0:
+        columns.look_again(frames)
+
+
+def _lead(request: ReferenceState, where: np.ndarray, sign: int) -> None:
+    """Add or take away this reference from the counts of its owner's pages that lead to it."""
+    owner = request.owner
+    if owner.leading is None:
+        owner.leading = np.zeros((3, len(owner.words)), np.uint32)
+    zero = request.frames == 0
+    for zero_page in (False, True):
+        pages = request.pages[where & (zero == zero_page)]
+        if sign > 0:
+            np.add.at(owner.leading[request.row(zero_page)], pages, np.uint32(1))
+        else:
+            np.subtract.at(owner.leading[request.row(zero_page)], pages, np.uint32(1))
+
+
+def _leads(memory: Memory, request: ReferenceState) -> np.ndarray:
+    """Return for each element whether the owner's page still leads to its frame."""
+    owner = request.owner
+    if owner.leading is None:
+        return np.zeros(len(request.pages), np.bool_)
+    words = owner.words[request.pages]
+    number = words & NUMBER
+    present = (words & PRESENT) != 0
+    reached = np.where(present, number, 0)
+    swapped = ~present & (words != 0)
+    reached[swapped] = memory.slots.frame[number[swapped]]
+    leads: np.ndarray = (reached == request.frames) & (request.frames != 0)
+    return leads if request.zero_leads is None else leads | request.zero_leads
+
+
+def device_write(memory: Memory, request: ReferenceState, token: int) -> None:
+    """Store `token` past every page table; what lands under somebody else's eyes is a leak."""
+    others = observed_besides_owner(memory, request.owner, request.pages, request.frames)
+    memory.ledger.leaks += int(np.count_nonzero(others))
+    memory.frames.token[request.frames] = token
