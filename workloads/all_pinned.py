@@ -1,10 +1,11 @@
 """all_pinned: the worst case of early copies, a process that forks with all of its memory pinned (W19).
 
-Load: L. Torvalds's test of the early-copy patch: pretend that every page is pinned, which "made fork() much slower".
+Load: L. Torvalds's test of the early-copy patch: pretend that every page is pinned, which "made fork() much
+slower".
 Source: the list, 25 and 26 Sep 2020; no figure was published.
 Scale: 1/16 of 1 GiB; everything is pinned, one fork.
-Differ: has_pinned and later copy all pages at fork, each with an allocation of its own, and then none; mapcount and page_count
-fork cheaply, copy at the writes, and lose every pin. With `longterm=false` longterm_only joins them.
+Differ: has_pinned and later copy all pages at fork, each with an allocation of its own, and then none; mapcount and
+page_count fork cheaply, copy at the writes, and lose every pin. With `longterm=false` longterm_only joins them.
 """
 
 from numpy.random import Generator
