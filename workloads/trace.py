@@ -1,0 +1,32 @@
+"""trace: replays a recorded program file.
+
+Load: whatever was recorded. Without `file` it is cow.jsonl beside this file: the 14 anonymous cases of the kernel's
+tools/testing/selftests/mm/cow.c in the words of a Machine, one after the other.
+Source: program files are described in cowbench/operations.py; the cases are those of v6.19.
+Scale: none; a recorded row and its replay are identical.
+Differ: on cow.jsonl mapcount leaks in cases 3 and 4, always_reuse in 1 and 2 as well; page_count loses pins in 8.
+"""
+
+from pathlib import Path
+
+from numpy.random import Generator
+
+from cowbench.machine import Machine, MachineConfig
+from cowbench.operations import read_header, read_operations, replay
+from cowbench.workload import Workload, parameter
+
+
+class Trace(Workload):
+    exact = True
+    differs = (("mapcount", "has_pinned"), ("page_count", "has_pinned"), ("always_reuse", "has_pinned"))
+
+    file: str = parameter("", help="path of a program file; empty: the cases of cow.c")
+
+    def machine(self) -> MachineConfig:
+        return read_header(self._path())
+
+    def run(self, machine: Machine, rng: Generator) -> None:
+        replay(read_operations(self._path()), machine)
+
+    def _path(self) -> Path:
+        return Path(self.file) if self.file else Path(__file__).with_name("cow.jsonl")
