@@ -75,8 +75,8 @@ class CostProfile:
 
     def scaled(self, entry: str, factor: float) -> CostProfile:
         """Return the profile with one entry multiplied."""
-        cost: Cost = getattr(self, entry)
-        return dataclasses.replace(self, **{entry: dataclasses.replace(cost, ns=cost.ns * factor)})
+        cost = self.costs[entry]
+        return CostProfile(self.name, **self.costs | {entry: dataclasses.replace(cost, ns=cost.ns * factor)})
 
     def to_json(self) -> str:
         """Write the profile as a profile file holds it."""
@@ -102,8 +102,10 @@ def read_profile(path: Path = PUBLISHED) -> CostProfile:
     """Read a profile file. Raises ProfileError naming what is wrong and the remedy."""
     try:
         text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ProfileError(f"{path}: cannot be read ({error}); give the path of a cost profile") from None
+    except OSError as error:
+        raise ProfileError(f"{path}: cannot be read ({error.strerror}); give the path of a cost profile") from None
+    except UnicodeDecodeError:
+        raise ProfileError(f"{path}: not a cost profile; compare it with {PUBLISHED}") from None
     return parse_profile(text, str(path))
 
 

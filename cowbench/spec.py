@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -64,7 +65,7 @@ def parse(kind: plugins.Kind, text: str) -> PluginSpec:
     return PluginSpec(kind, cls.name, str(file), _changed(plugin), plugins.file_digest(kind, file))
 
 
-def split(texts: list[str] | tuple[str, ...]) -> list[str]:
+def split(texts: Sequence[str]) -> list[str]:
     """Split comma lists of specs: a part that is only `key=value` belongs to the spec before it."""
     specs: list[str] = []
     for text in texts:

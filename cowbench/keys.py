@@ -1,0 +1,78 @@
+"""Cell keys: a hash of all that can change a trial's row, so that a second run does only what is missing."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from cowbench import schema
+from cowbench.costs import CostProfile
+from cowbench.spec import PluginSpec
+from cowbench.workload import Workload
+
+_PACKAGE = Path(__file__).resolve().parent
+
+_NOT_ENGINE = (
+    "__main__.py",
+    "check.py",
+    "cli",
+    "execute.py",
+    "export.py",
+    "frame.py",
+    "grid.py",
+    "keys.py",
+    "policies",
+    "provenance.py",
+    "report",
+    "reports",
+    "store.py",
+    "sweep.py",
+    "templates.py",
+    "workloads",
+)
+"""Files and folders of the package that run around trials, not in them; plug-ins are hashed one by one."""
+
+
+def cell_key(policy: PluginSpec, workload: PluginSpec, seed: int, profile: CostProfile) -> str:
+    """Return the key of one cell: equal keys mean equal rows."""
+    parts = [
+        schema.VERSION,
+        engine_digest(),
+        np.__version__,
+        profile.digest,
+        [policy.text, policy.digest],
+        [workload.text, workload.digest, _inputs(workload)],
+        seed,
+    ]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+@cache
+def engine_digest() -> str:
+    """Return the hash of the engine's files: all of the package but what `_NOT_ENGINE` names."""
+    digest = hashlib.sha256()
+    for file in engine_files():
+        contents = file.read_bytes()
+        digest.update(f"{file.relative_to(_PACKAGE).as_posix()} {len(contents)}\n".encode() + contents)
+    return digest.hexdigest()
+
+
+def engine_files() -> Iterator[Path]:
+    """Yield the files that a trial may run through, in a fixed order."""
+    for file in sorted(_PACKAGE.rglob("*.py")):
+        if file.relative_to(_PACKAGE).parts[0] not in _NOT_ENGINE:
+            yield file
+
+
+def _inputs(workload: PluginSpec) -> list[tuple[str, str]]:
+    """Hash the files that a workload's parameters name, such as a recorded program."""
+    load: Workload = workload.build()
+    files = {name: Path(value) for name, value in load.values().items() if isinstance(value, str) and value}
+    return [
+        (name, hashlib.sha256(file.read_bytes()).hexdigest()) for name, file in sorted(files.items()) if file.is_file()
+    ]

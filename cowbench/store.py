@@ -1,0 +1,188 @@
+"""The result store: one SQLite file that can be read while it is written and survives being killed.
+
+rows: one trial a row, keyed by all that can change it. grid: which row stands for (policy, workload, seed) today;
+the run that asked last decides, so rows of an edited plug-in stay as a cache but are not shown. cells: when, where
+and how long each row took. runs: provenance, once a run.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from cowbench import schema
+from cowbench.errors import StoreError
+from cowbench.schema import Row
+
+APPLICATION_ID = 0x636F7762  # "cowb", so that `file` and we can tell a store from any other SQLite file
+_WAIT_S = 5.0
+
+_ROWS = ", ".join(f"{column.name} {'INTEGER' if column.integer else 'TEXT'}" for column in schema.COLUMNS)
+_TABLES = f"""
+create table if not exists rows (key TEXT primary key, {_ROWS}, parameters TEXT not null) strict;
+create table if not exists grid (policy TEXT, workload TEXT, seed INTEGER, key TEXT not null,
+                                 primary key (policy, workload, seed)) strict;
+create table if not exists runs (id INTEGER primary key, started TEXT not null, provenance TEXT not null) strict;
+create table if not exists cells (key TEXT primary key, run_id INTEGER not null, worker INTEGER not null,
+                                  started TEXT not null, wall_s REAL not null) strict;
+"""
+
+
+@dataclass(frozen=True)
+class Result:
+    """A finished cell: its key and row; for the log its worker's process id, start (ISO 8601) and wall time in s."""
+
+    key: str
+    row: Row
+    worker: int
+    started: str
+    wall_s: float
+
+
+class Store:
+    """An open store; use as a context manager. Every failure is a StoreError of one line."""
+
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+        """Open a store, and create it unless `read_only`."""
+        self.path = path
+        with self._errors():
+            self._db = _connect(path, read_only)
+            try:
+                self._prepare(read_only)
+            except BaseException:
+                self._db.close()
+                raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._db.close()
+
+    def begin_run(self, started: str, provenance: dict[str, Any]) -> int:
+        """Record a run and return its number."""
+        with self._errors(), self._db:
+            cursor = self._db.execute(
+                "insert into runs (started, provenance) values (?, ?)", (started, _json(provenance))
+            )
+        return int(cursor.lastrowid or 0)
+
+    def point(self, cells: Iterable[tuple[str, str, int, str]]) -> None:
+        """Make (policy, workload, seed) stand for the row with this key from now on."""
+        with self._errors(), self._db:
+            self._db.executemany("insert or replace into grid values (?, ?, ?, ?)", cells)
+
+    def statuses(self) -> dict[str, str]:
+        """Return the status of every finished cell by key."""
+        with self._errors():
+            return dict(self._db.execute("select key, status from rows"))
+
+    def add(self, results: Sequence[Result], run_id: int) -> None:
+        """Write finished cells, all or none."""
+        fixed = [column.name for column in schema.COLUMNS]
+        marks = ", ".join("?" * (len(fixed) + 2))
+        rows = [(r.key, *(r.row[name] for name in fixed), _json(_parameters(r.row))) for r in results]
+        log = [(r.key, run_id, r.worker, r.started, r.wall_s) for r in results]
+        with self._errors(), self._db:
+            self._db.executemany(f"insert or replace into rows values ({marks})", rows)
+            self._db.executemany("insert or replace into cells values (?, ?, ?, ?, ?)", log)
+
+    def rows(self) -> list[Row]:
+        """Return the rows of the grid, ordered by policy, workload and seed."""
+        fixed = ", ".join(f"rows.{column.name}" for column in schema.COLUMNS)
+        query = (
+            f"select {fixed}, parameters from grid join rows using (key) order by grid.policy, grid.workload, grid.seed"
+        )
+        with self._errors():
+            found = self._db.execute(query).fetchall()
+        names = [column.name for column in schema.COLUMNS]
+        return [dict(zip(names, row[:-1], strict=True)) | json.loads(row[-1]) for row in found]
+
+    def runs(self) -> list[dict[str, Any]]:
+        """Return the runs that the rows of the grid come from: number, start, cells, provenance."""
+        query = """select runs.id, runs.started, count(*), runs.provenance
+                   from grid join cells using (key) join runs on runs.id = cells.run_id
+                   group by runs.id order by runs.id"""
+        with self._errors():
+            found = self._db.execute(query).fetchall()
+        return [{"run": run, "started": at, "cells": n, **json.loads(text)} for run, at, n, text in found]
+
+    def _prepare(self, read_only: bool) -> None:
+        ours = self._pragma("application_id") == APPLICATION_ID
+        if not ours and (read_only or self._db.execute("select count(*) from sqlite_master").fetchone()[0]):
+            raise StoreError(f"{self.path}: not a cowbench store; give another file")
+        version = self._pragma("user_version")
+        if ours and version != schema.VERSION:
+            remedy = "update cowbench" if version > schema.VERSION else "give a new file and run again"
+            raise StoreError(f"{self.path}: store of schema {version}, this cowbench has {schema.VERSION}; {remedy}")
+        if read_only:
+            return
+        self._db.execute("pragma journal_mode = wal")
+        self._db.execute("pragma synchronous = normal")
+        if not ours:
+            self._db.executescript(
+                f"begin immediate; {_TABLES}; pragma application_id = {APPLICATION_ID};"
+                f"pragma user_version = {schema.VERSION}; commit;"
+            )
+
+    def _pragma(self, name: str) -> int:
+        return int(self._db.execute(f"pragma {name}").fetchone()[0])
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise StoreError(f"{self.path}: {_explain(error)}") from None
+
+
+def _connect(path: Path, read_only: bool) -> sqlite3.Connection:
+    if not read_only:
+        return sqlite3.connect(path, timeout=_WAIT_S)
+    if not path.is_file():
+        raise StoreError(f"{path}: no such store; run 'cowbench run --store {path}' first")
+    address = f"{path.resolve().as_uri()}?mode=ro"
+    db = sqlite3.connect(address, timeout=_WAIT_S, uri=True)
+    try:
+        db.execute("select count(*) from sqlite_master")
+    except sqlite3.OperationalError as error:
+        db.close()
+        if error.sqlite_errorname not in ("SQLITE_CANTOPEN", "SQLITE_READONLY_DIRECTORY"):
+            raise
+        # A WAL store in a folder that cannot be written, and that nobody has open: it cannot change.
+        db = sqlite3.connect(f"{address}&immutable=1", timeout=_WAIT_S, uri=True)
+    return db
+
+
+def _explain(error: sqlite3.Error) -> str:
+    name = getattr(error, "sqlite_errorname", "")
+    for start, words in _WORDS.items():
+        if name.startswith(start):
+            return words
+    return f"SQLite says: {error}; give another file"
+
+
+_WORDS = {
+    "SQLITE_NOTADB": "not a cowbench store; give another file",
+    "SQLITE_CORRUPT": "the store is damaged; give a new file and run again",
+    "SQLITE_BUSY": "locked by another process; wait until it is done, or give another file",
+    "SQLITE_LOCKED": "locked by another process; wait until it is done, or give another file",
+    "SQLITE_READONLY": "cannot be written; change its permissions or give another file",
+    "SQLITE_CANTOPEN": "cannot be opened; make sure that its folder exists and may be written",
+    "SQLITE_PERM": "cannot be opened; change its permissions or give another file",
+    "SQLITE_FULL": "the disk is full; free some space and run again, finished cells are kept",
+    "SQLITE_IOERR": "the disk fails to read or write; free some space or give a file on another disk",
+}
+
+
+def _parameters(row: Row) -> Row:
+    return {name: value for name, value in row.items() if name.startswith(("policy.", "workload."))}
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, sort_keys=True)

@@ -1,0 +1,149 @@
+"""Grids of trials: what a store lacks is run, on any number of processes, and written as it finishes."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cowbench import provenance
+from cowbench.costs import CostProfile, read_profile
+from cowbench.execute import TICK_S, Batch, Outcome, execute
+from cowbench.grid import SEEDS, Cell, grid, specs
+from cowbench.store import Result, Store
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_BATCH = 4
+"""Seeds a task: few enough that little is lost when a worker dies, enough to make its overhead small."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a sweep is: cells to run, done and failed so far; cached ones were in the store before."""
+
+    total: int
+    done: int
+    failed: int
+    cached: int
+
+
+def sweep(
+    cells: Sequence[Cell],
+    store: Store,
+    profile: CostProfile,
+    *,
+    jobs: int = 1,
+    retry_failed: bool = False,
+    command: str = "",
+    report: Callable[[Progress], None] = lambda progress: None,
+) -> Progress:
+    """Run the cells that `store` lacks (failed ones count as done unless `retry_failed`) and write their rows.
+
+    Only this process writes the store; an interruption or a kill loses what was in flight, nothing else.
+    """
+    store.point((cell.policy.text, cell.workload.text, cell.seed, cell.key) for cell in cells)
+    statuses = store.statuses()
+    redo = "failed" if retry_failed else None
+    missing = {cell.key: cell for cell in cells if statuses.get(cell.key) in (None, redo)}
+    progress = Progress(len(missing), 0, 0, len(cells) - len(missing))
+    report(progress)
+    if not missing:
+        return progress
+    run_id = store.begin_run(_now(), provenance.collect(profile, command))
+    writer = _Writer(store, run_id, list(missing.values()), progress, report)
+    with closing(execute(_batches(list(missing.values()), profile), jobs)) as finished:
+        try:
+            for some in finished:
+                for batch, outcomes in some:
+                    writer.take(batch, outcomes)
+                writer.flush_if_due()
+        finally:
+            writer.flush()
+    return writer.progress
+
+
+def run(
+    policies: str | Sequence[str] = (),
+    workloads: str | Sequence[str] = (),
+    seeds: int = SEEDS,
+    *,
+    store: str | os.PathLike[str] | None = None,
+    profile: str | os.PathLike[str] | None = None,
+    jobs: int = 1,
+) -> pd.DataFrame:
+    """Run every policy on every workload and return one row a trial, as `load` does.
+
+    policies, workloads: specs such as "has_pinned:gfp=atomic" or paths of files; all there are if left out. store:
+    file to keep rows in, so that a second call does only what is missing. profile: file of costs. jobs: processes;
+    with more than one, a script needs the usual `if __name__ == "__main__":`. Raises CowbenchError.
+    """
+    from cowbench.frame import to_frame
+
+    costs = read_profile(Path(profile)) if profile is not None else read_profile()
+    cells = grid(specs("policy", _texts(policies)), specs("workload", _texts(workloads)), seeds, costs)
+    with tempfile.TemporaryDirectory() as folder, Store(Path(store or Path(folder, "rows.db"))) as rows:
+        sweep(cells, rows, costs, jobs=jobs, command="cowbench.run()")
+        wanted = {(cell.policy.text, cell.workload.text, cell.seed) for cell in cells}
+        return to_frame([row for row in rows.rows() if (row["policy"], row["workload"], row["seed"]) in wanted])
+
+
+def _texts(value: str | Sequence[str]) -> Sequence[str]:
+    return [value] if isinstance(value, str) else value
+
+
+def _batches(cells: list[Cell], profile: CostProfile) -> Iterator[Batch]:
+    """Bundle cells of the same policy and workload."""
+    text = profile.to_json()
+    for (policy, workload), group in groupby(cells, lambda cell: (cell.policy, cell.workload)):
+        seeds = [cell.seed for cell in group]
+        for first in range(0, len(seeds), _BATCH):
+            yield Batch(policy.to_json(), workload.to_json(), text, tuple(seeds[first : first + _BATCH]))
+
+
+class _Writer:
+    """Turns outcomes into rows and writes them in bundles that are at most about TICK_S old."""
+
+    def __init__(
+        self, store: Store, run_id: int, cells: list[Cell], progress: Progress, report: Callable[[Progress], None]
+    ) -> None:
+        self.progress = progress
+        self._store, self._run_id, self._report = store, run_id, report
+        self._cells = {(cell.policy.to_json(), cell.workload.to_json(), cell.seed): cell for cell in cells}
+        self._ready: list[Result] = []
+        self._last = time.monotonic()
+
+    def take(self, batch: Batch, outcomes: list[Outcome]) -> None:
+        for outcome in outcomes:
+            cell = self._cells[batch.policy, batch.workload, outcome.seed]
+            row = cell.known | outcome.measured
+            self._ready.append(Result(cell.key, row, outcome.worker, outcome.started, outcome.wall_s))
+
+    def flush_if_due(self) -> None:
+        if time.monotonic() - self._last >= TICK_S:
+            self.flush()
+
+    def flush(self) -> None:
+        # Nothing is forgotten before it is written: an interruption in here ends in a second, final flush.
+        if self._ready:
+            self._store.add(self._ready, self._run_id)
+            self.progress = replace(
+                self.progress,
+                done=self.progress.done + len(self._ready),
+                failed=self.progress.failed + sum(result.row["status"] == "failed" for result in self._ready),
+            )
+            self._ready = []
+            self._report(self.progress)
+        self._last = time.monotonic()
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
