@@ -7,52 +7,17 @@ import pytest
 
 from cowbench import costs, schema, spec, trial
 from cowbench.errors import ProgramError
+from tests.conftest import RULE, SMALL, write_plugin
 
 PROFILE = costs.read_profile()
 
-WORKLOAD = '''"""small: a process forks and both write."""
 
-from numpy.random import Generator
-
-from cowbench.machine import Machine
-from cowbench.workload import Workload, parameter
+def workload(tmp_path: Path, text: str = SMALL) -> spec.PluginSpec:
+    return spec.parse("workload", write_plugin(tmp_path, "small", text))
 
 
-class Small(Workload):
-    pages: int = parameter(64, low=1, unit="pages")
-
-    def run(self, machine: Machine, rng: Generator) -> None:
-        parent = machine.spawn()
-        machine.write(parent, range(self.pages))
-        child = machine.fork(parent)
-        machine.write(parent, rng.integers(0, self.pages, 16))
-        machine.write(child, range(4))
-'''
-
-POLICY = '''"""rule: for tests."""
-
-import numpy as np
-
-from cowbench.policy import Policy
-from cowbench.views import Mask, WriteFault
-
-
-class Rule(Policy):
-    def reuse(self, fault: WriteFault) -> Mask:
-        return fault.refcount == 1
-'''
-
-
-def workload(tmp_path: Path, text: str = WORKLOAD, name: str = "small") -> spec.PluginSpec:
-    file = tmp_path / f"{name}.py"
-    file.write_text(text)
-    return spec.parse("workload", str(file))
-
-
-def policy(tmp_path: Path, text: str = POLICY) -> spec.PluginSpec:
-    file = tmp_path / "rule.py"
-    file.write_text(text)
-    return spec.parse("policy", str(file))
+def policy(tmp_path: Path, text: str = RULE) -> spec.PluginSpec:
+    return spec.parse("policy", write_plugin(tmp_path, "rule", text))
 
 
 def row(policy: spec.PluginSpec, workload: spec.PluginSpec, seed: int = 0, record: Path | None = None) -> schema.Row:
@@ -103,7 +68,7 @@ def test_a_record_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     ],
 )
 def test_a_workload_that_fails_is_named_in_one_line(tmp_path: Path, body: str, status: str, words: str) -> None:
-    load = workload(tmp_path, WORKLOAD.replace("parent = machine.spawn()", body))
+    load = workload(tmp_path, SMALL.replace("parent = machine.spawn()", body))
     made = row(policy(tmp_path), load)
     assert made["status"] == status
     assert words.format(file=load.file) in made["error"]
@@ -112,17 +77,17 @@ def test_a_workload_that_fails_is_named_in_one_line(tmp_path: Path, body: str, s
 
 
 def test_running_out_of_frames_keeps_what_was_counted(tmp_path: Path) -> None:
-    text = WORKLOAD.replace(
+    text = SMALL.replace(
         "    def run", "    def machine(self):\n        return MachineConfig(frames=70)\n\n    def run"
     )
     load = workload(tmp_path, text.replace("import Machine\n", "import Machine, MachineConfig\n"))
-    made = row(spec.parse("policy", "eager_copy:on_failure=share"), load)
+    made = row(spec.parse("policy", "page_count"), load)
     assert made["status"] == "out_of_frames"
     assert made["frames_peak"] == 70
 
 
 def test_what_a_machine_cannot_stage_is_not_applicable(tmp_path: Path) -> None:
-    text = WORKLOAD.replace("parent = machine.spawn()", "raise NotApplicable('no swap here')")
+    text = SMALL.replace("parent = machine.spawn()", "raise NotApplicable('no swap here')")
     load = workload(
         tmp_path,
         text.replace("from cowbench.machine", "from cowbench.errors import NotApplicable\nfrom cowbench.machine", 1),
@@ -134,14 +99,14 @@ def test_what_a_machine_cannot_stage_is_not_applicable(tmp_path: Path) -> None:
     ("answer", "words"),
     [
         ("fault.refcount", "int32"),
-        ("np.ones(len(fault) + 1, np.bool_)", "65"),
+        ("np.ones(len(fault) + 1, np.bool_)", "(16,)"),
         ("None", "None"),
         ("1 / 0", "ZeroDivisionError"),
         ("fault.refcount.fill(0)", "read-only"),
     ],
 )
 def test_a_policy_that_breaks_its_contract_is_named_in_one_line(tmp_path: Path, answer: str, words: str) -> None:
-    rule = policy(tmp_path, POLICY.replace("fault.refcount == 1", answer))
+    rule = policy(tmp_path, RULE.replace("fault.refcount == 1", answer))
     made = row(rule, workload(tmp_path))
     assert made["status"] == "failed"
     assert "rule" in made["error"]
