@@ -85,7 +85,7 @@ def _renamed(snapshot: Snapshot, frames: dict[int, int], slots: dict[int, int]) 
 def _process(process: dict[str, Any], frames: dict[int, int], slots: dict[int, int]) -> dict[str, Any]:
     """A process that is gone has nothing but its absence."""
     if not process["alive"]:
-        return {"alive": False}
+        return {"alive": False, "pages": {}}
     pages = {page: _entry(entry, frames, slots) for page, entry in process["pages"].items()}
     return {**process, "pages": pages}
 

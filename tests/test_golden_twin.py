@@ -94,3 +94,9 @@ def test_frozen_writers_tear_nothing(name: str) -> None:
     twin = Twin(name, {"freeze_writers": True}, TORN.config)
     run(twin, TORN)
     assert twin.ledger.torn_snapshots == 0
+
+
+def test_the_table_is_whole() -> None:
+    names = [vector.name.split()[0] for vector in [*ERAS, *POLICIES]]
+    assert set(names) == {f"V{n}" for n in range(1, 52)} | {f"W{n}" for n in range(1, 9)}
+    assert len(names) == 51 + 2 + 8 + 1  # V7 in three sizes, W8 with short and long-term pins

@@ -24,7 +24,9 @@ def put(state: State, frame: Frame, counts: int = 1) -> None:
     frame.refcount -= counts
     assert frame.refcount >= 0
     if frame.refcount == 0:
-        assert not (frame.mappers or frame.holders or frame.slot)
+        assert not frame.mappers
+        assert not frame.holders
+        assert frame.slot is None
         assert frame.batch is None
         del state.frames[frame.number]
         state.charges[frame.memcg] -= 1

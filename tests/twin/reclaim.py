@@ -35,7 +35,7 @@ def _takes(state: State, frame: Frame) -> bool:
 
 def _unmapped(state: State, process: Process, page: int, entry: Entry, frame: Frame) -> bool:
     """Move an isolated page into the swap cache and out of the page table; False: refused, it stays mapped."""
-    if frame.locked:
+    if frame.locked or frame.writeback:
         return False
     if frame.slot is None:
         if state.policy.refuses_pins and frame.refcount >= PIN:
