@@ -125,7 +125,7 @@ def program() -> list[Operation]:
     machine = Recorder(Probe(), operations.append)
     for number in CASES:
         for swapped in (False, True):
-            run_case(machine, number, swapped=swapped)  # type: ignore[arg-type]
+            run_case(machine, number, swapped=swapped)
     return operations
 
 

@@ -21,13 +21,14 @@ class ForkServer(Workload):
 
     pages: int = parameter(2560, low=64, high=1 << 20, unit="pages", scale="1/10 of 100 MB", source="W8: to 250 k")
     inputs: int = parameter(150, low=1, high=100_000, unit="forks")
-    fewest: float = parameter(0.002, low=0.0, high=0.1, source="W8: 50 of 25 k", help="least share a child writes")
-    most: float = parameter(0.08, low=0.0, high=1.0, source="W8: 2,000 of 25 k", help="largest share a child writes")
+    fewest: float = parameter(0.002, low=0.0001, high=0.1, source="W8: 50 of 25 k", help="least share a child writes")
+    most: float = parameter(0.08, low=0.0001, high=1.0, source="W8: 2,000 of 25 k", help="largest share a child writes")
 
     def run(self, machine: Machine, rng: Generator) -> None:
         server = machine.spawn()
         machine.write(server, range(self.pages))
-        shares = np.exp(rng.uniform(np.log(self.fewest), np.log(self.most), size=self.inputs))
+        least, most = sorted((self.fewest, self.most))
+        shares = np.exp(rng.uniform(np.log(least), np.log(most), size=self.inputs))
         for count in np.ceil(shares * self.pages).astype(int):
             child = machine.fork(server)
             machine.write(child, rng.choice(self.pages, size=count, replace=False, shuffle=False))

@@ -29,10 +29,10 @@ class SpawnExec(Workload):
     rate: float = parameter(1000.0, low=100.0, high=5000.0, unit="forks/s", source="W7")
     child_life: float = parameter(0.0005, low=0.0, high=0.001, unit="s", source="W7: 0.2 to 1 ms", help="until exec")
     child_writes: int = parameter(30, low=10, high=50, unit="pages", source="W7: 10 to 50")
-    hot: int = parameter(48, low=8, high=64, unit="pages", source="assumed", help="pages the parent keeps writing")
-    writes: int = parameter(20, low=0, high=1000, unit="page writes a spawn", source="assumed")
+    hot: int = parameter(16, low=4, high=64, unit="pages", source="assumed", help="pages the parent keeps writing")
+    writes: int = parameter(6, low=0, high=1000, unit="page writes a spawn", source="assumed")
     cpus: int = parameter(4, low=2, high=64, unit="CPUs", source="assumed")
-    migrated: float = parameter(0.1, low=0.0, high=1.0, source="assumed", help="chance that the parent changes CPU")
+    migrated: float = parameter(0.2, low=0.0, high=1.0, source="assumed", help="chance that the parent changes CPU")
 
     def machine(self) -> MachineConfig:
         return MachineConfig(cpus=self.cpus)

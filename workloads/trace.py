@@ -4,7 +4,8 @@ Load: whatever was recorded. Without `file` it is cow.jsonl beside this file: th
 tools/testing/selftests/mm/cow.c in the words of a Machine, one after the other.
 Source: program files are described in cowbench/operations.py; the cases are those of v6.19.
 Scale: none; a recorded row and its replay are identical.
-Differ: on cow.jsonl mapcount leaks in cases 3 and 4, always_reuse in 1 and 2 as well; page_count loses pins in 8.
+Differ: on cow.jsonl mapcount leaks in cases 3 to 6 and loses pins in 8 to 10; page_count loses pins in 7 to 14 and
+leaks in 3 and 4 swapped; has_pinned the same but for 8; anon_exclusive passes all; always_reuse leaks in most.
 """
 
 from pathlib import Path

@@ -4,8 +4,8 @@ Load: 16 workers fork from a mold; what they write while they warm up falls off 
 a warm worker's child becomes the mold, and all workers are forked anew from it.
 Source: Shopify, 23 Oct 2023 (20 generations between deploys; 30 % less memory). The writes themselves are assumed.
 Scale: 1/128 of 128 k pages, 8 of 16 workers; generations, and shares written, are kept.
-Differ: eager_copy copies every page of every worker; always_reuse leaks. The rest agree: the
-mold maps every page and never writes, so each copy is needed, however long the chain of forks behind it.
+Differ: eager_copy copies every page of every worker; always_reuse leaks. The rest agree: the mold maps every page
+and never writes, so each copy is needed, however long the chain of forks behind it.
 """
 
 from math import exp
