@@ -18,13 +18,13 @@ class Batches:
         self.size = size
         self.held: list[IntArray] = [EMPTY] * cpus
 
-    def drain(self, cpu: int) -> int:
-        """Flush the batch of `cpu`; return how many frames became free."""
+    def drain(self, cpu: int) -> None:
+        """Flush the batch of `cpu`."""
         old, self.held[cpu] = self.held[cpu], EMPTY
-        return self._settle(old)
+        self._settle(old)
 
-    def enter(self, cpu: int, new: Selection, drained_at: int | None = None) -> int:
-        """Let frames enter in order; return how many frames became free.
+    def enter(self, cpu: int, new: Selection, drained_at: int | None = None) -> IntArray:
+        """Let frames enter in order; return the frames that became free.
 
         `drained_at`: the batch was drained (last) just before new[drained_at] entered; may equal the length.
         """
@@ -35,7 +35,7 @@ class Batches:
         elif len(old) + count < self.size:
             self._hold(cpu, new)
             self.held[cpu] = np.concatenate((old, numbers(new))) if count else old
-            return 0
+            return EMPTY
         else:
             tail = (len(old) + count) % self.size
         last = slice(new.stop - tail, new.stop) if isinstance(new, slice) else new[count - tail :]
@@ -50,7 +50,7 @@ class Batches:
 
     def _settle(self, frames: IntArray) -> int:
         if not len(frames):
-            return 0
+            return EMPTY
         self._frames.extra[frames] -= np.int32(1)
         self._frames.state[frames] &= ~BATCH_BITS
         self._frames.look_again(frames)

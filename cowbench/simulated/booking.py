@@ -8,7 +8,7 @@ import numpy.typing as npt
 from cowbench.simulated.frames import SPECULATIVE, IntArray, Selection
 from cowbench.simulated.memory import Memory, look, observed
 from cowbench.simulated.plan import PresentPart
-from cowbench.simulated.process import DOCUMENTED, GET, PIN, ProcessState
+from cowbench.simulated.process import DOCUMENTED, GET, PIN, ProcessState, ReferenceState
 from cowbench.simulated.words import EXCLUSIVE, NUMBER, PRESENT
 from cowbench.views import Mask
 
@@ -75,12 +75,15 @@ def count_leaks(memory: Memory, process: ProcessState, pages: IntArray) -> None:
     memory.ledger.leaks += int(np.count_nonzero(observed(memory, process, frames, seen)))
 
 
-def observed_besides_owner(memory: Memory, owner: ProcessState, pages: IntArray, frames: IntArray) -> Mask:
-    """Return which `frames`, reached by a reference of `owner` taken at `pages`, somebody else observes."""
+def observed_besides_owner(memory: Memory, reference: ReferenceState) -> Mask:
+    """Return which frames of a reference, one an element, somebody other than its owner observes."""
+    owner, frames = reference.owner, reference.frames
     seen = look(memory, owner.cpu, frames, np.zeros(len(frames), np.bool_))
-    words = owner.words[pages] if len(owner.words) else np.zeros(len(pages), np.uint32)
-    maps = ((words & PRESENT) != 0) & ((words & NUMBER) == frames)
-    slots = memory.frames.slot[frames]
-    swapped = seen.in_swap_cache & ((words & PRESENT) == 0) & (words != 0) & ((words & NUMBER) == slots)
+    words = np.zeros(len(frames), np.uint32)
+    if owner.alive and reference.space is owner.space:
+        words = owner.words[reference.pages]
+    present = (words & PRESENT) != 0
+    maps = present & ((words & NUMBER) == frames)
+    swapped = seen.in_swap_cache & ~present & (words != 0) & ((words & NUMBER) == memory.frames.slot[frames])
     others: Mask = memory.frames.owners[frames] > owner.owned(frames)
     return others | (seen.mapcount > maps) | (seen.swap_count > swapped)

@@ -14,6 +14,7 @@ from cowbench.simulated.memory import Memory
 from cowbench.simulated.plan import Access, Plan, PresentPart, SwapPart
 from cowbench.simulated.process import ProcessState
 from cowbench.simulated.words import CLEAN, EXCLUSIVE, PRESENT, TRACKED, WRITE, ZERO_PAGE
+from cowbench.views import Mask
 
 
 @dataclass(frozen=True)
@@ -39,55 +40,70 @@ def commit(memory: Memory, task: Task, pages: IntArray, plan: Plan) -> None:
         _fill(memory, task, pages, plan.absent[plan.absent < valid], for_page)
     if plan.swap is not None:
         _swap_in(memory, task, pages, plan.swap, valid, for_page)
-    idle = [_answer(memory, task, pages, part, valid, for_page, for_copy) for part in plan.present]
-    event, flushed = _enter_batch(memory, task.process.cpu, plan, new)
-    freed = [_release(memory, *found) for found in idle]
-    _book_peak(memory, used, plan, event, flushed, freed)
+    left = [_answer(memory, task, pages, part, valid, for_page, for_copy) for part in plan.present]
+    freed = [_release(memory, old) for old, _ in left]
+    flush, flushed = _enter_batch(memory, task.process.cpu, plan, new)
+    freed += [_release(memory, read) for _, read in left]
+    if len(flushed):
+        freed.append(_when_flushed(flush, flushed, left))
+    _book_peak(memory, used, first, second, freed)
 
 
-def _enter_batch(memory: Memory, cpu: int, plan: Plan, new: Selection) -> tuple[int, int]:
-    """Let the new frames enter the LRU batch in order; return the first flush, in half positions, and frames it freed."""
+Times = IntArray
+"""When something happens, in half positions: at position i a page gets its own frame at 2 i, its copy at 2 i + 1, and leaves
+its old frame at 2 i + 2."""
+
+
+def _enter_batch(memory: Memory, cpu: int, plan: Plan, new: Selection) -> tuple[int, IntArray]:
+    """Let the new frames enter the LRU batch in order; return when it flushed first, and the frames which that freed."""
     first, second, drains = (mask[: plan.valid] for mask in (plan.first, plan.second, plan.drains))
-    held = len(memory.batches.held[cpu])
-    if not drains.any():
-        flushed = memory.batches.enter(cpu, new)
-        if not flushed:
-            return 0, 0
-        entered = held + np.cumsum(np.stack((first, second), axis=1).ravel())
-        return int(np.searchsorted(entered, memory.batches.size)) + 1, flushed
-    last = len(drains) - 1 - int(np.argmax(drains[::-1]))
-    before = int(np.count_nonzero(first[: last + 1]) + np.count_nonzero(second[:last]))
-    flushed = memory.batches.enter(cpu, new, drained_at=before)
-    entered = held + np.cumsum(np.stack((first, second), axis=1).ravel())
-    full = int(np.searchsorted(entered, memory.batches.size)) + 1
-    return min(full, 2 * int(np.argmax(drains)) + 1), flushed
+    held, drained_at, drain = len(memory.batches.held[cpu]), None, 2 * plan.valid
+    if drains.any():
+        last = len(drains) - 1 - int(np.argmax(drains[::-1]))
+        drained_at = int(np.count_nonzero(first[: last + 1]) + np.count_nonzero(second[:last]))
+        drain = 2 * int(np.argmax(drains)) + 1
+    flushed = memory.batches.enter(cpu, new, drained_at)
+    if not len(flushed):
+        return 0, flushed
+    entered = held + np.cumsum(_in_order(first, second))
+    return min(drain, int(np.searchsorted(entered, memory.batches.size)) + 1), flushed
 
 
-def _release(memory: Memory, at: IntArray, frames: IntArray) -> IntArray:
-    """Free those frames that became idle; return their positions."""
-    if not len(frames):
+def _in_order(first: Mask, second: Mask) -> Mask:
+    return np.stack((first, second), axis=1).ravel()
+
+
+def _release(memory: Memory, left: Left) -> Times:
+    """Free those frames that became idle when a page left them; return when."""
+    at, numbers = left
+    if not len(numbers):
         return at
-    columns = memory.frames
-    idle = ((columns.map[frames] & COUNT) == 0) & (columns.extra[frames] == 0)
-    columns.release(frames[idle])
-    return at[idle]
-
-
-def _book_peak(
-    memory: Memory, used: int, plan: Plan, event: int, flushed: int, freed: list[IntArray]
-) -> None:
-    """Book the most frames in use at once: allocations and frees in order, two half positions a page."""
-    allocated = np.stack((plan.first[: plan.valid], plan.second[: plan.valid]), axis=1).ravel()
     frames = memory.frames
-    gone = sum(map(len, freed))
-    if not gone and not flushed:
+    idle = ((frames.map[numbers] & COUNT) == 0) & (frames.extra[numbers] == 0)
+    frames.release(numbers[idle])
+    return 2 * at[idle] + 2
+
+
+def _when_flushed(flush: int, flushed: IntArray, left: list[tuple[Left, Left]]) -> Times:
+    """Return when flushed frames became free: at the flush, or when their page left them if that came later."""
+    times = np.full(len(flushed), flush)
+    for (at, frames), _ in left:
+        for position, frame in zip(at[np.isin(frames, flushed)], frames[np.isin(frames, flushed)], strict=True):
+            times[flushed == frame] = max(flush, 2 * int(position) + 2)
+    return times
+
+
+def _book_peak(memory: Memory, used: int, first: Mask, second: Mask, freed: list[Times]) -> None:
+    """Book the most frames in use at once."""
+    frames = memory.frames
+    if not any(map(len, freed)):
         frames.peak = max(frames.peak, frames.used)
         return
-    free = np.zeros(len(allocated) + 2, np.int64)
-    free[event] += flushed
-    for at in freed:
-        np.add.at(free, 2 * at + 2, 1)
-    in_use = used + np.cumsum(allocated) - np.cumsum(free)[: len(allocated)]
+    allocated = _in_order(first, second)
+    free = np.zeros(len(allocated) + 1, np.int64)
+    for times in freed:
+        np.add.at(free, times, 1)
+    in_use = used + np.cumsum(allocated) - np.cumsum(free)[:-1]
     frames.peak = max(frames.peak, int(in_use.max(initial=used)))
 
 
@@ -96,7 +112,7 @@ FrameOf = Selection
 
 
 def _hand_out(
-    new: Selection, first: npt.NDArray[np.bool_], second: npt.NDArray[np.bool_], firsts: int, seconds: int
+    new: Selection, first: Mask, second: Mask, firsts: int, seconds: int
 ) -> tuple[FrameOf, FrameOf]:
     """Hand the new frames out in order: at each position first the page's own, then its copy."""
     nothing: FrameOf = slice(0, 0)
@@ -198,12 +214,15 @@ def _answer(
     valid: int,
     for_page: FrameOf,
     for_copy: FrameOf,
-) -> tuple[IntArray, IntArray]:
-    """Carry out reuse and copy on present pages; return positions and old frames that may have become idle."""
+) -> tuple[Left, Left]:
+    """Carry out reuse and copy on present pages; return frames left behind that may be idle: old ones, just read ones.
+
+    The latter enter the LRU batch first, so they can be judged only after that; the former may be flushed from it.
+    """
     k = int(np.searchsorted(part.at, valid))
     at, reuse, frames = part.at[:k], part.reuse[:k], part.frames[:k]
+    read = frames == 0
     if part.swapped:
-        read = np.flatnonzero(frames == 0)
         frames[read] = numbers(_pick(for_page, at[read]))
     if not part.seen.settled:
         memory.slots.uncache(frames[part.view.freed[:k]])
@@ -212,19 +231,22 @@ def _answer(
         again = slice(0, k) if not copies else np.flatnonzero(reuse)
         _reuse(memory, task, pages[at[again]], part, again, frames[again])
     if not copies:
-        return _NONE, _NONE
+        return _NOTHING_LEFT, _NOTHING_LEFT
     which = slice(0, k) if copies == k else np.flatnonzero(~reuse)
     at, old = at[which], frames[which]
     _copy(memory, task, pages[at], part, which, old, _pick(for_copy, at))
     left = np.flatnonzero(part.seen.mapcount[which] == 1)
     if not len(left):
-        return _NONE, _NONE
+        return _NOTHING_LEFT, _NOTHING_LEFT
     if memory.flags.wp_copy_frees_idle_swapcache and not part.seen.settled:
         memory.slots.uncache(memory.slots.freeable(old[left]))
-    return at[left], old[left]
+    late = read[which][left]
+    return (at[left[~late]], old[left[~late]]), (at[left[late]], old[left[late]])
 
 
-_NONE: IntArray = np.zeros(0, np.intp)
+Left = tuple[IntArray, IntArray]
+"""Positions and frames."""
+_NOTHING_LEFT: Left = (np.zeros(0, np.intp), np.zeros(0, np.intp))
 
 
 def _reuse(

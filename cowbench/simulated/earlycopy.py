@@ -93,7 +93,7 @@ class EarlyCopies:
         used, held = frames.used, len(memory.batches.held[self.parent.cpu])
         new = frames.allocate(count, self.payer)
         frames.map[new] = 1
-        flushed = memory.batches.enter(self.parent.cpu, new)
+        flushed = len(memory.batches.enter(self.parent.cpu, new))
         before_flush = used + memory.batches.size - held if flushed else 0
         frames.peak = max(frames.peak, before_flush, used + count - flushed)
         self._attempt(count)

@@ -96,11 +96,11 @@ class Frames:
         look = (self.extra[frames] != 0) | (self.state[frames] != 0)
         self.map[frames] = (self.map[frames] & COUNT) | (look * LOOK)
 
-    def release_idle(self, frames: IntArray) -> int:
-        """Free those of `frames` (no duplicates) that nothing refers to any more; return how many."""
+    def release_idle(self, frames: IntArray) -> IntArray:
+        """Free those of `frames` (no duplicates) that nothing refers to any more; return them."""
         idle = frames[((self.map[frames] & COUNT) == 0) & (self.extra[frames] == 0)]
         self.release(idle)
-        return len(idle)
+        return idle
 
     def _dequeue(self, count: int) -> IntArray:
         size = len(self._queue)

@@ -40,7 +40,7 @@ RELEASED: Literal[0] = 0
 class SimulatedMachine:
     """A Machine whose pages are numpy columns and whose decisions are a policy's.
 
-    `ledger` counts what happened. Raises ProgramError for a configuration that cannot be.
+    `ledger` counts what happened; `threads` says how the last fork's interleaved operations fared. Raises ProgramError for a configuration that cannot be.
     """
 
     def __init__(self, policy: Policy, config: MachineConfig | None = None) -> None:
@@ -56,6 +56,7 @@ class SimulatedMachine:
         self.processes: list[ProcessState] = []
         self.references: list[ReferenceState | Literal[0] | None] = []
         self.operations = 0
+        self.threads: list[Thread] = []
         self._live = 0
         self._held: IntArray | None = None
 
@@ -97,6 +98,7 @@ class SimulatedMachine:
         child = ProcessState(len(self.processes), parent.cpu, group, alive=False)
         self.processes.append(child)
         landing = Landing([self._thread(parent, entry) for entry in during])
+        self.threads = landing.threads
         if not parent.alive:
             return Process(child.handle)
         walk = Walk(self.memory, parent, child, fail_at, self._held_pages, self._live)
@@ -336,20 +338,19 @@ class SimulatedMachine:
         )
 
     def _finish_threads(self, parent: ProcessState, landing: Landing) -> None:
-        """Do what waited for the end of fork. Raises OutOfFrames after all of it was tried."""
-        shortage: OutOfFrames | None = None
+        """Do what waited for the end of fork, in order. Raises OutOfFrames at the first that finds no frame."""
         for thread in landing.threads:
             if not thread.waits:
                 continue
+            if thread.entry.kind != "write":
+                self._take_thread(parent, thread, fast=False)
+                continue
             try:
-                if thread.entry.kind == "write":
-                    write_pages(self.memory, parent, thread.pages[thread.landed :], thread.number)
-                else:
-                    self._take_thread(parent, thread, fast=False)
+                write_pages(self.memory, parent, thread.pages[thread.landed :], thread.number)
             except OutOfFrames as error:
-                shortage = shortage or error
-        if shortage is not None:
-            raise shortage
+                thread.finished = error.done
+                raise
+            thread.finished = len(thread.pages) - thread.landed
 
 
 def checked(pages: Pages) -> tuple[Pages, int]:

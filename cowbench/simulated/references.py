@@ -123,7 +123,7 @@ def _lead(request: ReferenceState, where: np.ndarray, sign: int) -> None:
 def _leads(memory: Memory, request: ReferenceState) -> np.ndarray:
     """Return for each element whether the owner's page still leads to its frame."""
     owner = request.owner
-    if owner.leading is None:
+    if owner.leading is None or request.space is not owner.space:
         return np.zeros(len(request.pages), np.bool_)
     words = owner.words[request.pages]
     number = words & NUMBER
@@ -137,6 +137,6 @@ def _leads(memory: Memory, request: ReferenceState) -> np.ndarray:
 
 def device_write(memory: Memory, request: ReferenceState, token: int) -> None:
     """Store `token` past every page table; what lands under somebody else's eyes is a leak."""
-    others = observed_besides_owner(memory, request.owner, request.pages, request.frames)
+    others = observed_besides_owner(memory, request)
     memory.ledger.leaks += int(np.count_nonzero(others))
     memory.frames.token[request.frames] = token

@@ -19,6 +19,7 @@ class Thread:
     """One During entry. number: its operation number. handle: of its reference, if it takes one.
 
     landed: elements of a write that landed during the walk. waits: something of it is left for after fork.
+    finished: elements of a write that were done then.
     """
 
     entry: During
@@ -27,6 +28,7 @@ class Thread:
     pages: IntArray
     landed: int = 0
     waits: bool = True
+    finished: int = 0
 
 
 @dataclass
