@@ -15,6 +15,7 @@ from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 TICK_S = 0.5
@@ -23,12 +24,16 @@ TICK_S = 0.5
 
 @dataclass(frozen=True)
 class Batch:
-    """Some seeds of one policy on one workload, all as JSON so that any worker can run them."""
+    """Some seeds of one policy on one workload, all as JSON so that any worker can run them.
+
+    record: program file to write the operations to.
+    """
 
     policy: str
     workload: str
     profile: str
     seeds: tuple[int, ...]
+    record: str | None = None
 
 
 @dataclass(frozen=True)
@@ -48,17 +53,18 @@ Finished = tuple[Batch, list[Outcome]]
 def run_batch(batch: Batch) -> list[Outcome]:
     """Run the cells of a batch, in a worker or in this process."""
     from cowbench import costs, trial
-    from cowbench.errors import CowbenchError
+    from cowbench.errors import PluginError
     from cowbench.spec import PluginSpec
 
     policy, workload = PluginSpec.from_json(batch.policy), PluginSpec.from_json(batch.workload)
     profile = costs.parse_profile(batch.profile)
+    record = Path(batch.record) if batch.record else None
     outcomes = []
     for seed in batch.seeds:
         started, clock = datetime.now(UTC), time.perf_counter()
         try:
-            measured = trial.measure(policy, workload, seed, profile)
-        except CowbenchError as error:  # the file changed under way
+            measured = trial.measure(policy, workload, seed, profile, record)
+        except PluginError as error:  # the file changed under way
             measured = trial.failure(str(error))
         wall_s = time.perf_counter() - clock
         outcomes.append(Outcome(seed, measured, os.getpid(), started.isoformat(timespec="milliseconds"), wall_s))

@@ -19,7 +19,7 @@ _PACKAGE = Path(__file__).resolve().parent
 
 _NOT_ENGINE = (
     "__main__.py",
-    "check.py",
+    "check",
     "cli",
     "execute.py",
     "export.py",
@@ -31,6 +31,7 @@ _NOT_ENGINE = (
     "report",
     "reports",
     "store.py",
+    "summary.py",
     "sweep.py",
     "templates.py",
     "workloads",
@@ -69,10 +70,8 @@ def engine_files() -> Iterator[Path]:
             yield file
 
 
-def _inputs(workload: PluginSpec) -> list[tuple[str, str]]:
-    """Hash the files that a workload's parameters name, such as a recorded program."""
+def _inputs(workload: PluginSpec) -> list[str]:
+    """Hash the files that a workload reads, such as a recorded program: those that its parameters name."""
     load: Workload = workload.build()
-    files = {name: Path(value) for name, value in load.values().items() if isinstance(value, str) and value}
-    return [
-        (name, hashlib.sha256(file.read_bytes()).hexdigest()) for name, file in sorted(files.items()) if file.is_file()
-    ]
+    files = [Path(value) for value in load.values().values() if isinstance(value, str) and value]
+    return [hashlib.sha256(file.read_bytes()).hexdigest() for file in files if file.is_file()]

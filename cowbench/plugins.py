@@ -51,9 +51,27 @@ def load(kind: Kind, name_or_path: str) -> type[Any]:
     return load_file(kind, locate(kind, name_or_path))
 
 
+def kind_of(name_or_path: str) -> Kind:
+    """Return what a plug-in is: by its class if given by path, else by where its name is known."""
+    kinds: tuple[Kind, ...] = ("policy", "workload", "section")
+    if not _is_path(name_or_path):
+        known = [kind for kind in kinds if name_or_path in available(kind)]
+        if not known:
+            everything = [name for kind in kinds for name in available(kind)]
+            raise PluginError(f"no plug-in '{name_or_path}': {nearest(name_or_path, everything)}")
+        return known[0]
+    for kind in kinds:
+        try:
+            load(kind, name_or_path)
+        except _NoClass:
+            continue
+        return kind
+    raise PluginError(f"{name_or_path}: defines no policy, workload or section; see 'cowbench new'")
+
+
 def locate(kind: Kind, name_or_path: str) -> Path:
     """Return the file of a plug-in given by name, or by path (with a slash or ending in .py)."""
-    if "/" in name_or_path or name_or_path.endswith(".py"):
+    if _is_path(name_or_path):
         return Path(name_or_path).expanduser().resolve()
     known = available(kind)
     if name_or_path not in known:
@@ -92,7 +110,7 @@ def file_digest(kind: Kind, file: Path) -> str:
 
 def describe(cls: type[Any]) -> str:
     """Return the first line of the docstring of a plug-in's file, without the name in front."""
-    text = sys.modules[cls.__module__].__doc__ or cls.__doc__ or ""
+    text = sys.modules[cls.__module__].__doc__ or ""
     first = text.strip().partition("\n")[0]
     stem = cls.name.partition("@")[0]
     return first.removeprefix(f"{stem}:").strip()
@@ -110,6 +128,14 @@ def words_of(error: BaseException) -> str:
     """Return an exception in one line: its type and message."""
     text = str(error.msg if isinstance(error, SyntaxError) else error)
     return f"{type(error).__name__}: {' '.join(text.split())}".removesuffix(": ")
+
+
+class _NoClass(PluginError):
+    """The file defines nothing of the kind that was asked for."""
+
+
+def _is_path(name_or_path: str) -> bool:
+    return "/" in name_or_path or name_or_path.endswith(".py")
 
 
 def _folders(kind: Kind) -> list[Path]:
@@ -168,5 +194,6 @@ def _only_class(kind: Kind, file: Path, module: ModuleType) -> type[Any]:
     ]
     if len(found) != 1:
         names = ", ".join(cls.__name__ for cls in found) or "none"
-        raise PluginError(f"{kind} {file}: must define one subclass of {base.__name__}, found {names}")
+        words = f"{kind} {file}: must define one subclass of {base.__name__}, found {names}"
+        raise PluginError(words) if found else _NoClass(words)
     return found[0]

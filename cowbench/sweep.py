@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from cowbench import provenance
 from cowbench.costs import CostProfile, read_profile
+from cowbench.errors import ParameterError
 from cowbench.execute import TICK_S, Batch, Outcome, execute
 from cowbench.grid import SEEDS, Cell, grid, specs
 from cowbench.store import Result, Store
@@ -43,24 +44,29 @@ def sweep(
     *,
     jobs: int = 1,
     retry_failed: bool = False,
+    record: Path | None = None,
     command: str = "",
     report: Callable[[Progress], None] = lambda progress: None,
 ) -> Progress:
     """Run the cells that `store` lacks (failed ones count as done unless `retry_failed`) and write their rows.
 
-    Only this process writes the store; an interruption or a kill loses what was in flight, nothing else.
+    Only this process writes the store; an interruption or a kill loses what was in flight, nothing else. `record`
+    names a file for the operations of the only cell, which then runs in this process, stored or not.
     """
+    if record is not None and len(cells) != 1:
+        raise ParameterError(f"one cell can be recorded, not {len(cells)}; give one policy, one workload and --seeds 1")
     store.point((cell.policy.text, cell.workload.text, cell.seed, cell.key) for cell in cells)
     statuses = store.statuses()
     redo = "failed" if retry_failed else None
-    missing = {cell.key: cell for cell in cells if statuses.get(cell.key) in (None, redo)}
+    missing = {cell.key: cell for cell in cells if record or statuses.get(cell.key) in (None, redo)}
     progress = Progress(len(missing), 0, 0, len(cells) - len(missing))
     report(progress)
     if not missing:
         return progress
     run_id = store.begin_run(_now(), provenance.collect(profile, command))
     writer = _Writer(store, run_id, list(missing.values()), progress, report)
-    with closing(execute(_batches(list(missing.values()), profile), jobs)) as finished:
+    batches = _batches(list(missing.values()), profile, record)
+    with closing(execute(batches, 1 if record else jobs)) as finished:
         try:
             for some in finished:
                 for batch, outcomes in some:
@@ -69,6 +75,19 @@ def sweep(
         finally:
             writer.flush()
     return writer.progress
+
+
+def failures(store: Store, cells: Sequence[Cell]) -> list[str]:
+    """Return the errors of failed cells of a grid, each once with where it arose first and how often."""
+    wanted = {(cell.policy.text, cell.workload.text, cell.seed) for cell in cells}
+    errors: dict[str, list[str]] = {}
+    for row in store.rows():
+        if row["status"] == "failed" and (row["policy"], row["workload"], row["seed"]) in wanted:
+            errors.setdefault(row["error"], []).append(f"{row['policy']} on {row['workload']}")
+    return [
+        f"{places[0]}: {error}" + (f" (and {len(places) - 1} more cells)" if len(places) > 1 else "")
+        for error, places in errors.items()
+    ]
 
 
 def run(
@@ -100,13 +119,19 @@ def _texts(value: str | Sequence[str]) -> Sequence[str]:
     return [value] if isinstance(value, str) else value
 
 
-def _batches(cells: list[Cell], profile: CostProfile) -> Iterator[Batch]:
+def _batches(cells: list[Cell], profile: CostProfile, record: Path | None) -> Iterator[Batch]:
     """Bundle cells of the same policy and workload."""
     text = profile.to_json()
     for (policy, workload), group in groupby(cells, lambda cell: (cell.policy, cell.workload)):
         seeds = [cell.seed for cell in group]
         for first in range(0, len(seeds), _BATCH):
-            yield Batch(policy.to_json(), workload.to_json(), text, tuple(seeds[first : first + _BATCH]))
+            yield Batch(
+                policy.to_json(),
+                workload.to_json(),
+                text,
+                tuple(seeds[first : first + _BATCH]),
+                None if record is None else str(record),
+            )
 
 
 class _Writer:

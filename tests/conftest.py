@@ -43,8 +43,10 @@ class Rule(Policy):
 
 
 @pytest.fixture(autouse=True)
-def no_plugins_of_the_users_own(monkeypatch: pytest.MonkeyPatch) -> None:
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No plug-ins of the user's own; programs that tests start import the same cowbench."""
     monkeypatch.delenv(plugins.ENVIRONMENT, raising=False)
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).resolve().parents[1]))
 
 
 def write_plugin(folder: Path, name: str, text: str) -> str:

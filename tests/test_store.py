@@ -37,7 +37,7 @@ def test_rows_come_back_as_they_went_in_ordered(tmp_path: Path) -> None:
 
 def test_load_gives_proper_dtypes(tmp_path: Path) -> None:
     parameters = {"policy.on": True, "policy.depth": 3, "policy.share": 0.5, "policy.gfp": "sleep"}
-    fill(tmp_path / "s.db", [make_row("a", **parameters), make_row("b", error="why", status="failed")])
+    fill(tmp_path / "s.db", [make_row("a") | parameters, make_row("b", error="why", status="failed")])
     frame = cowbench.load(tmp_path / "s.db")
     dtypes = {name: str(dtype) for name, dtype in frame.dtypes.items()}
     assert dtypes["policy"] == dtypes["status"] == "category"
@@ -49,7 +49,7 @@ def test_load_gives_proper_dtypes(tmp_path: Path) -> None:
 
 
 def test_a_parameter_that_means_different_things_is_text(tmp_path: Path) -> None:
-    fill(tmp_path / "s.db", [make_row("a", **{"policy.x": 3}), make_row("b", **{"policy.x": "deep"})])
+    fill(tmp_path / "s.db", [make_row("a") | {"policy.x": 3}, make_row("b") | {"policy.x": "deep"}])
     assert list(cowbench.load(tmp_path / "s.db")["policy.x"]) == ["3", "deep"]
 
 

@@ -1,0 +1,25 @@
+"""`cowbench new`: a plug-in to begin with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import click
+
+
+@click.command("new")
+@click.argument("kind", type=click.Choice(["policy", "workload"]))
+@click.argument("name")
+@click.option(
+    "--directory",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    default=Path(),
+    help="Folder to write to; the current one if left out.",
+)
+def command(kind: Literal["policy", "workload"], name: str, directory: Path) -> None:
+    """Write NAME.py, a commented policy or workload that runs as it is; never overwrites."""
+    from cowbench import templates
+
+    file = templates.write(kind, name, directory)
+    click.echo(f"{file} written; now: cowbench check {file}, then cowbench run --{kind} {file}")
