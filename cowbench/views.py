@@ -7,7 +7,7 @@ change the view's own columns and are carried out by the engine when the answer 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -57,6 +57,7 @@ class Columns:
     locked: Mask
     on_lru: Mask
     local: Mask
+    entering: Mask
 
     settled: bool = False
     """Nothing but mappings and the exclusive mark differs from page to page: the actions have nothing to do."""
@@ -64,11 +65,10 @@ class Columns:
     @classmethod
     def plain(cls, mapcount: Counts, exclusive: Mask) -> Columns:
         """Return the columns of settled pages with no reference but their mappings."""
-        n = len(mapcount)
-        none = _NONE[:n] if n <= len(_NONE) else read_only(np.zeros(n, np.bool_))
-        every = _EVERY[:n] if n <= len(_EVERY) else read_only(np.ones(n, np.bool_))
-        zero = _ZERO[:n] if n <= len(_ZERO) else read_only(np.zeros(n, np.int32))
-        return cls(mapcount, mapcount, zero, exclusive, none, none, none, every, none, none, settled=True)
+        none, every = nowhere(len(mapcount)), everywhere(len(mapcount))
+        return cls(
+            mapcount, mapcount, zeros(len(mapcount)), exclusive, none, none, none, every, none, none, settled=True
+        )
 
 
 def read_only(array: np.ndarray) -> np.ndarray:
@@ -81,7 +81,26 @@ def read_only(array: np.ndarray) -> np.ndarray:
 _NONE: Mask = read_only(np.zeros(1 << 15, np.bool_))
 _EVERY: Mask = read_only(np.ones(1 << 15, np.bool_))
 _ZERO: Counts = read_only(np.zeros(1 << 15, np.int32))
-"""Shared columns for settled pages; blocks of faults are no longer."""
+"""Constant columns are shared, so nothing changes a column in place. Blocks of faults are no longer than these."""
+
+
+def _shared(constant: npt.NDArray[Any], size: int) -> npt.NDArray[Any]:
+    return constant[:size] if size <= len(constant) else read_only(np.full(size, constant[0]))
+
+
+def nowhere(size: int) -> Mask:
+    """Return a read-only mask that is false everywhere."""
+    return _shared(_NONE, size)
+
+
+def everywhere(size: int) -> Mask:
+    """Return a read-only mask that is true everywhere."""
+    return _shared(_EVERY, size)
+
+
+def zeros(size: int) -> Counts:
+    """Return read-only counts of zero."""
+    return _shared(_ZERO, size)
 
 
 class PageView:
@@ -138,41 +157,37 @@ def told(view: PageView) -> Truth:
     return view.truth
 
 
-def _nothing(size: int) -> Mask:
-    return np.zeros(size, np.bool_)
-
-
 class FaultView(PageView):
     """A batch of faults in order, with the actions that rules take between their tests."""
 
     def __init__(self, columns: Columns, mm: Mm, stable_writes: bool, truth: Truth | None = None) -> None:
         super().__init__(columns, mm, truth)
         self.stable_writes = stable_writes
-        self.drains = self.freed = self.refused = columns.local if columns.settled else _nothing(len(self))
-        if not columns.settled:
-            self.freed, self.refused = _nothing(len(self)), _nothing(len(self))
+        self.drains = self.freed = self.refused = nowhere(len(self))
 
     def drain_local_batch(self, at: Mask) -> None:
         """lru_add_drain(): flush this CPU's batch when the fault `at` reaches its page; later pages see it too."""
         columns = self._columns
+        if columns.settled:
+            return
         waiting = at & ~columns.on_lru
-        if columns.settled or not waiting.any():
+        if not waiting.any():
             return
         first = int(np.argmax(waiting))
         flushed = columns.local & ~columns.entering
         flushed[:first] = False
         waiting[first + 1 :] &= ~flushed[first + 1 :]
         flushed |= waiting & columns.entering
-        columns.refcount -= flushed
-        columns.on_lru |= flushed
-        columns.local &= ~flushed
-        self.drains |= waiting
+        columns.refcount = columns.refcount - flushed
+        columns.on_lru = columns.on_lru | flushed
+        columns.local = columns.local & ~flushed
+        self.drains = self.drains | waiting
 
     def trylock(self, at: Mask) -> Mask:
         """trylock_page() on the pages `at`; return those whose lock was taken."""
         if self._columns.settled:
             return at
-        self.refused |= at & self._columns.locked
+        self.refused = self.refused | (at & self._columns.locked)
         return at & ~self._columns.locked
 
     def free_swap_cache(self, at: Mask) -> None:
@@ -181,9 +196,10 @@ class FaultView(PageView):
         if columns.settled:
             return
         freed = at & columns.in_swap_cache & ~columns.writeback & (columns.swap_count <= self._own_entries())
-        columns.refcount -= freed
-        columns.in_swap_cache &= ~freed
-        self.freed |= freed
+        if freed.any():
+            columns.refcount = columns.refcount - freed
+            columns.in_swap_cache = columns.in_swap_cache & ~freed
+            self.freed = self.freed | freed
 
     def _own_entries(self) -> int:
         return 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from cowbench.simulated.frames import SPECULATIVE, IntArray, Selection
+from cowbench.simulated.frames import SPECULATIVE, IntArray
 from cowbench.simulated.memory import Memory, look, observed
 from cowbench.simulated.plan import PresentPart
 from cowbench.simulated.process import DOCUMENTED, GET, PIN, ProcessState, ReferenceState
@@ -14,23 +14,17 @@ from cowbench.views import Mask
 
 
 def book_copies(
-    memory: Memory,
-    process: ProcessState,
-    site: str,
-    pages: IntArray,
-    old: IntArray,
-    part: PresentPart,
-    which: Selection,
+    memory: Memory, process: ProcessState, site: str, old: IntArray, part: PresentPart, which: IntArray | None
 ) -> None:
-    """Book the copies that `process` takes of frames `old`, the entries `which` of `part`, before they happen."""
+    """Book the copies that `process` takes of frames `old`, the pages `which` of `part` (None: the first), beforehand."""
     ledger = memory.ledger
-    ledger.copies[site] += len(pages)
-    needless = np.flatnonzero(~part.shared[which])
-    if len(needless):
-        ledger.false_positives[site] += len(needless)
-        chosen = needless + which.start if isinstance(which, slice) else which[needless]
-        _book_causes(memory, process, old[needless], part, chosen)
-    lose(memory, process, pages)
+    ledger.copies[site] += len(old)
+    shared = part.shared[: len(old)] if which is None else part.shared[which]
+    if shared.all():
+        return
+    needless = np.flatnonzero(~shared)
+    ledger.false_positives[site] += len(needless)
+    _book_causes(memory, process, old[needless], part, needless if which is None else which[needless])
 
 
 def _book_causes(

@@ -8,9 +8,11 @@ import numpy as np
 import numpy.typing as npt
 
 from cowbench.ledger import FaultCounts
+from cowbench.machine import Pages
 from cowbench.simulated.booking import book_copies, lose
-from cowbench.simulated.frames import COUNT, IntArray, Selection, numbers
+from cowbench.simulated.frames import IntArray, Selection, numbers
 from cowbench.simulated.memory import Memory
+from cowbench.simulated.peak import Left, book_peak, enter_batch, release_left, when_flushed
 from cowbench.simulated.plan import Access, Plan, PresentPart, SwapPart
 from cowbench.simulated.process import ProcessState
 from cowbench.simulated.words import CLEAN, EXCLUSIVE, PRESENT, TRACKED, WRITE, ZERO_PAGE
@@ -28,156 +30,106 @@ class Task:
     counts: FaultCounts
 
 
-def commit(memory: Memory, task: Task, pages: IntArray, plan: Plan) -> None:
+@dataclass(frozen=True)
+class NewFrames:
+    """The frames a plan allocated, in order. for_page, for_copy: the same by position, where positions differ in kind."""
+
+    all: Selection
+    for_page: Selection
+    for_copy: Selection
+
+
+def commit(memory: Memory, task: Task, pages: Pages, plan: Plan) -> None:
     """Apply the first `plan.valid` positions of a plan made for `pages`."""
     valid = plan.valid
     first, second = plan.first[:valid], plan.second[:valid]
     firsts, seconds = int(np.count_nonzero(first)), int(np.count_nonzero(second))
     used = memory.frames.used
-    new = memory.frames.allocate(firsts + seconds, task.process.memcg) if firsts + seconds else slice(0, 0)
-    for_page, for_copy = _hand_out(new, first, second, firsts, seconds)
+    new = _allocate(memory, task, first, second, firsts, seconds)
     if len(plan.absent):
-        _fill(memory, task, pages, plan.absent[plan.absent < valid], for_page)
+        _fill(memory, task, pages, plan.absent[: int(np.searchsorted(plan.absent, valid))], new)
     if plan.swap is not None:
-        _swap_in(memory, task, pages, plan.swap, valid, for_page)
-    left = [_answer(memory, task, pages, part, valid, for_page, for_copy) for part in plan.present]
-    freed = [_release(memory, old) for old, _ in left]
-    flush, flushed = _enter_batch(memory, task.process.cpu, plan, new)
-    freed += [_release(memory, read) for _, read in left]
+        _swap_in(memory, task, pages, plan.swap, valid, new)
+    left = [_answer(memory, task, pages, part, valid, new) for part in plan.present]
+    freed = [release_left(memory, old) for old, _ in left]
+    flush, flushed = enter_batch(memory, task.process.cpu, first, second, plan.drains[:valid], new.all)
+    freed += [release_left(memory, read) for _, read in left]
     if len(flushed):
-        freed.append(_when_flushed(flush, flushed, left))
-    _book_peak(memory, used, first, second, freed)
+        freed.append(when_flushed(flush, flushed, [old for old, _ in left]))
+    book_peak(memory, used, first, second, freed)
 
 
-Times = IntArray
-"""When something happens, in half positions: at position i a page gets its own frame at 2 i, its copy at 2 i + 1, and leaves
-its old frame at 2 i + 2."""
-
-
-def _enter_batch(memory: Memory, cpu: int, plan: Plan, new: Selection) -> tuple[int, IntArray]:
-    """Let the new frames enter the LRU batch in order; return when it flushed first, and the frames which that freed."""
-    first, second, drains = (mask[: plan.valid] for mask in (plan.first, plan.second, plan.drains))
-    held, drained_at, drain = len(memory.batches.held[cpu]), None, 2 * plan.valid
-    if drains.any():
-        last = len(drains) - 1 - int(np.argmax(drains[::-1]))
-        drained_at = int(np.count_nonzero(first[: last + 1]) + np.count_nonzero(second[:last]))
-        drain = 2 * int(np.argmax(drains)) + 1
-    flushed = memory.batches.enter(cpu, new, drained_at)
-    if not len(flushed):
-        return 0, flushed
-    entered = held + np.cumsum(_in_order(first, second))
-    return min(drain, int(np.searchsorted(entered, memory.batches.size)) + 1), flushed
-
-
-def _in_order(first: Mask, second: Mask) -> Mask:
-    return np.stack((first, second), axis=1).ravel()
-
-
-def _release(memory: Memory, left: Left) -> Times:
-    """Free those frames that became idle when a page left them; return when."""
-    at, numbers = left
-    if not len(numbers):
-        return at
-    frames = memory.frames
-    idle = ((frames.map[numbers] & COUNT) == 0) & (frames.extra[numbers] == 0)
-    frames.release(numbers[idle])
-    return 2 * at[idle] + 2
-
-
-def _when_flushed(flush: int, flushed: IntArray, left: list[tuple[Left, Left]]) -> Times:
-    """Return when flushed frames became free: at the flush, or when their page left them if that came later."""
-    times = np.full(len(flushed), flush)
-    for (at, frames), _ in left:
-        for position, frame in zip(at[np.isin(frames, flushed)], frames[np.isin(frames, flushed)], strict=True):
-            times[flushed == frame] = max(flush, 2 * int(position) + 2)
-    return times
-
-
-def _book_peak(memory: Memory, used: int, first: Mask, second: Mask, freed: list[Times]) -> None:
-    """Book the most frames in use at once."""
-    frames = memory.frames
-    if not any(map(len, freed)):
-        frames.peak = max(frames.peak, frames.used)
-        return
-    allocated = _in_order(first, second)
-    free = np.zeros(len(allocated) + 1, np.int64)
-    for times in freed:
-        np.add.at(free, times, 1)
-    in_use = used + np.cumsum(allocated) - np.cumsum(free)[:-1]
-    frames.peak = max(frames.peak, int(in_use.max(initial=used)))
-
-
-FrameOf = Selection
-"""For each position of a plan its new frame: a selection where every position has one, else an array with holes."""
-
-
-def _hand_out(
-    new: Selection, first: Mask, second: Mask, firsts: int, seconds: int
-) -> tuple[FrameOf, FrameOf]:
-    """Hand the new frames out in order: at each position first the page's own, then its copy."""
-    nothing: FrameOf = slice(0, 0)
-    if firsts == len(first) and not seconds:
-        return new, nothing
-    if seconds == len(second) and not firsts:
-        return nothing, new
-    order = np.flatnonzero(np.stack((first, second), axis=1).ravel())
+def _allocate(memory: Memory, task: Task, first: Mask, second: Mask, firsts: int, seconds: int) -> NewFrames:
+    """Take frames in order: at each position first the page's own, then its copy."""
+    if not firsts + seconds:
+        return NewFrames(_NO_FRAMES, _NO_FRAMES, _NO_FRAMES)
+    new = memory.frames.allocate(firsts + seconds, task.process.memcg)
+    if not seconds and firsts == len(first):
+        return NewFrames(new, new, _NO_FRAMES)
+    if not firsts and seconds == len(second):
+        return NewFrames(new, _NO_FRAMES, new)
     spread = np.zeros(2 * len(first), np.uint32)
-    spread[order] = numbers(new)
-    return spread[0::2], spread[1::2]
+    spread[np.flatnonzero(np.stack((first, second), axis=1).ravel())] = numbers(new)
+    return NewFrames(new, spread[0::2], spread[1::2])
 
 
-def _pick(frames: FrameOf, at: IntArray) -> Selection:
+_NO_FRAMES: Selection = slice(0, 0)
+
+
+def pick(frames: Selection, at: IntArray | None, count: int) -> Selection:
+    """Return the frames at positions `at` (None: the first `count`)."""
     if isinstance(frames, slice):
-        return frames if len(at) == frames.stop - frames.start else np.asarray(at + frames.start, dtype=np.uint32)
-    return frames[at]
+        if at is None or len(at) == frames.stop - frames.start:
+            return slice(frames.start, frames.start + count)
+        return np.asarray(at + frames.start, dtype=np.uint32)
+    return frames[:count] if at is None else frames[at]
 
 
-def _fill(
-    memory: Memory, task: Task, pages: IntArray, at: IntArray, for_page: FrameOf
-) -> None:
+def place(pages: Pages, at: IntArray | None, count: int) -> slice | IntArray:
+    """Return which entries of a page table the positions `at` (None: the first `count`) of a batch are."""
+    if isinstance(pages, range):
+        return slice(pages.start, pages.start + count) if at is None else at + pages.start
+    return pages[:count] if at is None else pages[at]
+
+
+def _fill(memory: Memory, task: Task, pages: Pages, at: IntArray, new: NewFrames) -> None:
     """Give pages without memory, or with the zero page, a fresh zero-filled frame."""
     process, frames = task.process, memory.frames
-    here = pages[at]
-    new = _pick(for_page, at)
-    zeros = int(np.count_nonzero(process.words[here] == ZERO_PAGE))
-    frames.map[new] = 1
-    frames.token[new] = task.token or 0
-    process.words[here] = numbers(new) | _fresh_bits(memory, task)
+    every = isinstance(new.for_page, slice) and len(at) == new.for_page.stop - new.for_page.start
+    here = place(pages, None if every else at, len(at))
+    mine = pick(new.for_page, at, len(at))
+    zeros = int(np.count_nonzero(process.words[here] == ZERO_PAGE)) if process.zero_pages else 0
+    frames.map[mine] = 1
+    frames.token[mine] = task.token or 0
+    process.words[here] = numbers(mine) | _fresh_bits(memory, task)
     if process.own is not None:
-        process.own[new] = 1
-    if zeros:
-        lose(memory, process, here)
+        process.own[mine] = 1
+    if zeros and process.leading is not None:
+        lose(memory, process, place(pages, at, len(at)))
     _mark(process, here, task)
     process.present += len(at)
     process.zero_pages -= zeros
     task.counts.zero_fill += len(at)
 
 
-def _mark(process: ProcessState, pages: IntArray, task: Task) -> None:
+def _mark(process: ProcessState, here: slice | IntArray, task: Task) -> None:
     """Keep dirty and tracked: a write sets the one and ends the other, anything else leaves a clean entry."""
-    if task.access == "write":
-        if process.marks is not None:
-            process.marks[pages] = 0
-    else:
-        process.side_marks()[pages] |= CLEAN
+    if task.access != "write":
+        process.side_marks()[here] |= CLEAN
+    elif process.marks is not None:
+        process.marks[here] = 0
 
 
-def _swap_in(
-    memory: Memory,
-    task: Task,
-    pages: IntArray,
-    part: SwapPart,
-    valid: int,
-    for_page: FrameOf,
-) -> None:
+def _swap_in(memory: Memory, task: Task, pages: Pages, part: SwapPart, valid: int, new: NewFrames) -> None:
+    """Bring pages back: out of the swap cache, or read into a new frame."""
     process, frames, slots = task.process, memory.frames, memory.slots
     k = int(np.searchsorted(part.at, valid))
-    at, names, cached = part.at[:k], part.slots[:k], part.frames[:k]
-    here = pages[at]
+    at, names, cached = part.at[:k], part.slots[:k], part.frames[:k].copy()
+    here = place(pages, at, k)
     read = np.flatnonzero(cached == 0)
-    new = numbers(_pick(for_page, at[read]))
-    cached[read] = new
-    frames.token[new] = slots.content[names[read]]
+    made = numbers(pick(new.for_page, at[read], len(read)))
+    cached[read] = made
+    frames.token[made] = slots.content[names[read]]
     slots.count[names] -= 1
     through_cache = read[~part.fresh[read]]
     slots.cache(names[through_cache], cached[through_cache])
@@ -196,99 +148,138 @@ def _swap_in(
         frames.token[cached[own]] = task.token
 
 
-def _rights(memory: Memory, task: Task, pages: IntArray) -> npt.NDArray[np.uint32]:
+def _rights(memory: Memory, task: Task, here: slice | IntArray) -> npt.NDArray[np.uint32] | np.uint32:
     """Return the bits an entry gets whose page is the process's own."""
     exclusive = _exclusive(memory)
-    writable = task.access == "write" or memory.flags.swapin_read_maps_writable
-    rights = np.full(len(pages), exclusive | (WRITE if writable else np.uint32(0)), np.uint32)
-    if task.access != "write" and writable and task.process.marks is not None:
-        rights[(task.process.marks[pages] & TRACKED) != 0] = exclusive
-    return rights
+    if task.access == "write":
+        return exclusive | WRITE
+    if not memory.flags.swapin_read_maps_writable:
+        return exclusive
+    if task.process.marks is None:
+        return exclusive | WRITE
+    return np.where((task.process.marks[here] & TRACKED) != 0, exclusive, exclusive | WRITE)
+
+
+_NOTHING_LEFT: Left = (np.zeros(0, np.intp), np.zeros(0, np.intp))
 
 
 def _answer(
-    memory: Memory,
-    task: Task,
-    pages: IntArray,
-    part: PresentPart,
-    valid: int,
-    for_page: FrameOf,
-    for_copy: FrameOf,
+    memory: Memory, task: Task, pages: Pages, part: PresentPart, valid: int, new: NewFrames
 ) -> tuple[Left, Left]:
     """Carry out reuse and copy on present pages; return frames left behind that may be idle: old ones, just read ones.
 
     The latter enter the LRU batch first, so they can be judged only after that; the former may be flushed from it.
     """
-    k = int(np.searchsorted(part.at, valid))
-    at, reuse, frames = part.at[:k], part.reuse[:k], part.frames[:k]
-    read = frames == 0
+    k = valid if part.at is None else int(np.searchsorted(part.at, valid))
+    reuse, frames = part.reuse[:k], part.frames[:k]
+    read = np.zeros(0, np.bool_)
     if part.swapped:
-        frames[read] = numbers(_pick(for_page, at[read]))
-    if not part.seen.settled:
+        assert part.at is not None
+        read = frames == 0
+        at = part.at[:k][read]
+        frames = frames.copy()
+        frames[read] = numbers(pick(new.for_page, at, len(at)))
+    if not part.seen.settled and part.view.freed.any():
         memory.slots.uncache(frames[part.view.freed[:k]])
-    copies = k - int(np.count_nonzero(reuse))
-    if copies < k:
-        again = slice(0, k) if not copies else np.flatnonzero(reuse)
-        _reuse(memory, task, pages[at[again]], part, again, frames[again])
-    if not copies:
+    reused = int(np.count_nonzero(reuse))
+    if reused:
+        _reuse(memory, task, pages, part, None if reused == k else np.flatnonzero(reuse), frames)
+    if reused == k:
         return _NOTHING_LEFT, _NOTHING_LEFT
-    which = slice(0, k) if copies == k else np.flatnonzero(~reuse)
-    at, old = at[which], frames[which]
-    _copy(memory, task, pages[at], part, which, old, _pick(for_copy, at))
-    left = np.flatnonzero(part.seen.mapcount[which] == 1)
+    which = None if not reused else np.flatnonzero(~reuse)
+    _copy(memory, task, pages, part, which, frames, new)
+    return _left_behind(memory, part, which, frames, read)
+
+
+def _left_behind(
+    memory: Memory, part: PresentPart, which: IntArray | None, frames: IntArray, read: Mask
+) -> tuple[Left, Left]:
+    sole = part.seen.mapcount[: len(frames)] == 1
+    if which is not None:
+        sole &= ~part.reuse[: len(frames)]
+    left = np.flatnonzero(sole)
     if not len(left):
         return _NOTHING_LEFT, _NOTHING_LEFT
+    old, at = frames[left], left if part.at is None else part.at[left]
     if memory.flags.wp_copy_frees_idle_swapcache and not part.seen.settled:
-        memory.slots.uncache(memory.slots.freeable(old[left]))
-    late = read[which][left]
-    return (at[left[~late]], old[left[~late]]), (at[left[late]], old[left[late]])
+        memory.slots.uncache(memory.slots.freeable(old))
+    if not part.swapped:
+        return (at, old), _NOTHING_LEFT
+    late = read[left]
+    return (at[~late], old[~late]), (at[late], old[late])
 
 
-Left = tuple[IntArray, IntArray]
-"""Positions and frames."""
-_NOTHING_LEFT: Left = (np.zeros(0, np.intp), np.zeros(0, np.intp))
+def _positions(part: PresentPart, which: IntArray | None, count: int) -> IntArray | None:
+    """Return where in the batch the pages `which` (None: the first `count`) of a part are, None for the first `count`."""
+    if part.at is None:
+        return which
+    return part.at[:count] if which is None else part.at[which]
 
 
 def _reuse(
-    memory: Memory, task: Task, pages: IntArray, part: PresentPart, which: Selection, frames: IntArray
+    memory: Memory, task: Task, pages: Pages, part: PresentPart, which: IntArray | None, frames: IntArray
 ) -> None:
     """Leave pages where they are: writable, or for an unshare fault just exclusive."""
+    count = len(frames) if which is None else len(which)
+    here = place(pages, _positions(part, which, count), count)
     if task.access == "unshare":
-        task.process.words[pages] |= _exclusive(memory)
-        task.counts.unshare_reuse += len(pages)
+        task.process.words[here] |= _exclusive(memory)
+        task.counts.unshare_reuse += count
         return
-    task.process.words[pages] |= WRITE | _exclusive(memory)
-    _mark(task.process, pages, task)
-    task.counts.reuse += len(pages)
-    memory.ledger.reuses += len(pages)
+    task.process.words[here] |= WRITE | _exclusive(memory)
+    _mark(task.process, here, task)
+    task.counts.reuse += count
+    memory.ledger.reuses += count
     if task.token is not None:
-        memory.frames.token[frames] = task.token
-    if part.shared[which].any():
-        memory.tainted = True
+        memory.frames.token[frames if which is None else frames[which]] = task.token
+    if not memory.tainted:
+        shared = part.shared[:count] if which is None else part.shared[which]
+        memory.tainted = bool(shared.any())
 
 
 def _copy(
     memory: Memory,
     task: Task,
-    pages: IntArray,
+    pages: Pages,
     part: PresentPart,
-    which: Selection,
-    old: IntArray,
-    new: Selection,
+    which: IntArray | None,
+    frames: IntArray,
+    new: NewFrames,
 ) -> None:
     """Give pages a copy of their frame."""
-    process, frames = task.process, memory.frames
+    process, columns = task.process, memory.frames
+    count = len(frames) if which is None else len(which)
+    at = _positions(part, which, count)
+    old = frames if which is None else frames[which]
+    mine = pick(new.for_copy, at, count)
     site = "swap_in" if part.swapped and task.site != "pin" else task.site
-    book_copies(memory, process, site, pages, old, part, which)
-    frames.map[old] -= np.uint16(1)
-    frames.map[new] = 1
-    frames.token[new] = frames.token[old] if task.token is None else task.token
+    book_copies(memory, process, site, old, part, which)
+    if process.leading is not None:
+        lose(memory, process, _page_numbers(pages, at, count))
+    _unmap_old(memory, part, which, old)
+    columns.map[mine] = 1
+    columns.token[mine] = columns.token[old] if task.token is None else task.token
     if process.own is not None:
         process.own[old] = 0
-        process.own[new] = 1
-    process.words[pages] = numbers(new) | _fresh_bits(memory, task)
-    _mark(process, pages, task)
-    task.counts.copy += len(pages)
+        process.own[mine] = 1
+    here = place(pages, at, count)
+    process.words[here] = numbers(mine) | _fresh_bits(memory, task)
+    _mark(process, here, task)
+    task.counts.copy += count
+
+
+def _unmap_old(memory: Memory, part: PresentPart, which: IntArray | None, old: IntArray) -> None:
+    """Take a mapping off the old frames, from the counts gathered before where they still stand."""
+    if part.counts is None or not part.seen.settled:
+        memory.frames.map[old] -= np.uint16(1)
+    else:
+        before = part.counts[: len(old)] if which is None else part.counts[which]
+        memory.frames.map[old] = before - np.uint16(1)
+
+
+def _page_numbers(pages: Pages, at: IntArray | None, count: int) -> IntArray:
+    here = place(pages, at, count)
+    return np.arange(here.start, here.stop) if isinstance(here, slice) else here
 
 
 def _exclusive(memory: Memory) -> np.uint32:

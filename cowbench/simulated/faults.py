@@ -15,6 +15,7 @@ from cowbench.simulated.memory import Memory
 from cowbench.simulated.plan import Plan, plan_faults
 from cowbench.simulated.process import ProcessState
 from cowbench.simulated.words import NUMBER, PRESENT, WRITE, ZERO_PAGE
+from cowbench.views import nowhere
 
 BLOCK = 1 << 15
 """Pages planned at once: large enough to amortise calls, small enough to stay in cache."""
@@ -48,15 +49,15 @@ def entries(process: ProcessState, pages: Pages) -> npt.NDArray[np.uint32]:
     return process.words.take(pages)
 
 
-def resolve(memory: Memory, task: Task, pages: IntArray) -> int:
+def resolve(memory: Memory, task: Task, pages: Pages) -> int:
     """Take the faults of `task` on `pages` (unsatisfied, no duplicates) in order.
 
     Returns how many pages were served: all, or those before the first that found no frame.
     """
     done = 0
     while done < len(pages):
-        rest = pages[done:]
-        plan = plan_faults(memory, task.process, task.process.words.take(rest), task.access)
+        rest = pages[done:] if done else pages
+        plan = plan_faults(memory, task.process, entries(task.process, rest), task.access)
         if plan.valid:
             commit(memory, task, rest, plan)
             done += plan.valid
@@ -65,7 +66,7 @@ def resolve(memory: Memory, task: Task, pages: IntArray) -> int:
     return done
 
 
-def _recover(memory: Memory, task: Task, pages: IntArray, plan: Plan) -> bool:
+def _recover(memory: Memory, task: Task, pages: Pages, plan: Plan) -> bool:
     """Do what the first page can without the frame it lacks; return whether to try again.
 
     A denied swap-in is mapped read-only before its copy fails. A drain may have freed a frame.
@@ -76,14 +77,14 @@ def _recover(memory: Memory, task: Task, pages: IntArray, plan: Plan) -> bool:
         if plan.first[0] > room:
             return False
         plan.valid, plan.present = 1, []
-        plan.second[0] = False
+        plan.second = nowhere(plan.size)
         commit(memory, Task(process, "read", task.site, None, task.counts), pages, plan)
         return True
     if plan.drains[0] and len(memory.batches.held[process.cpu]):
         memory.batches.drain(process.cpu)
         return True
     for part in plan.present:
-        if part.at[0] == 0 and not part.seen.settled:
+        if (part.at is None or part.at[0] == 0) and not part.seen.settled:
             memory.slots.uncache(part.frames[:1][part.view.freed[:1]])
     return False
 
@@ -117,7 +118,7 @@ def _write_block(memory: Memory, task: Task, block: Pages) -> int:
         _store(memory, task, block, words)
         return len(block)
     if words.max() < WRITE:
-        return resolve(memory, task, as_array(block))
+        return resolve(memory, task, block)
     pages = as_array(block)
     pending = np.flatnonzero(words < WRITE)
     words = words.copy()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from cowbench.errors import CowbenchError, PluginError
 from cowbench.kernels import KernelFlags
@@ -27,7 +28,7 @@ from cowbench.simulated.frames import (
 )
 from cowbench.simulated.process import ProcessState
 from cowbench.simulated.slots import Slots
-from cowbench.views import Columns, Mask, PageView, Truth
+from cowbench.views import Columns, Mask, PageView, Truth, nowhere, zeros
 
 
 @dataclass
@@ -66,44 +67,58 @@ def ask(method: Callable[[Any], Mask], view: PageView) -> Mask:
 
 def look(memory: Memory, cpu: int, numbers: IntArray, exclusive: Mask) -> Columns:
     """Return what the kernel on `cpu` can see of the frames `numbers`."""
-    frames = memory.frames
-    words = frames.map[numbers]
-    if not len(words) or words.max() < LOOK:
+    return columns(memory, cpu, numbers, memory.frames.map[numbers], exclusive)
+
+
+def columns(
+    memory: Memory, cpu: int, numbers: IntArray, words: npt.NDArray[np.uint16], exclusive: Mask
+) -> Columns:
+    """As `look`, with the entries of `Frames.map` at hand."""
+    frames, size = memory.frames, len(words)
+    if not size or words.max() < LOOK:
         return Columns.plain(words.astype(np.int32), exclusive)
     flagged = np.flatnonzero(words >= LOOK)
     there = numbers[flagged]
     mapcount = (words & COUNT).astype(np.int32)
     refcount = mapcount.copy()
     refcount[flagged] += frames.extra[there]
-    state = np.zeros(len(words), np.uint8)
-    state[flagged] = frames.state[there]
-    in_swap_cache = (state & SWAP_CACHE) != 0
-    swap_count = np.zeros(len(words), np.int32)
-    cached = np.flatnonzero(in_swap_cache)
-    swap_count[cached] = memory.slots.count[frames.slot[numbers[cached]]]
+    state = frames.state[there]
+    cached = _spread(size, flagged, (state & SWAP_CACHE) != 0)
+    swap_count = zeros(size)
+    if cached.any():
+        swap_count = np.zeros(size, np.int32)
+        at = np.flatnonzero(cached)
+        swap_count[at] = memory.slots.count[frames.slot[numbers[at]]]
+    batched = _spread(size, flagged, (state & BATCHED) != 0)
     here = np.uint8(int(BATCHED) | cpu << int(CPU_SHIFT))
     return Columns(
         refcount=refcount,
         mapcount=mapcount,
         swap_count=swap_count,
         exclusive=exclusive,
-        in_swap_cache=in_swap_cache,
-        writeback=(state & WRITEBACK) != 0,
-        locked=(state & LOCKED) != 0,
-        on_lru=(state & BATCHED) == 0,
-        local=(state & BATCH_BITS) == here,
-        entering=np.zeros(len(words), np.bool_),
+        in_swap_cache=cached,
+        writeback=_spread(size, flagged, (state & WRITEBACK) != 0),
+        locked=_spread(size, flagged, (state & LOCKED) != 0),
+        on_lru=~batched,
+        local=_spread(size, flagged, (state & BATCH_BITS) == here),
+        entering=nowhere(size),
     )
 
 
-def foreign(memory: Memory, process: ProcessState, numbers: IntArray, columns: Columns) -> Mask:
+def _spread(size: int, at: IntArray, values: Mask) -> Mask:
+    """Return a mask of `size` that holds `values` at `at`."""
+    if not values.any():
+        return nowhere(size)
+    mask = np.zeros(size, np.bool_)
+    mask[at] = values
+    return mask
+
+
+def foreign(memory: Memory, process: ProcessState, numbers: IntArray) -> Mask:
     """Return which frames have a live reference that `process` does not own."""
-    answer = np.zeros(len(numbers), np.bool_)
-    if not columns.settled:
-        held = np.flatnonzero(memory.frames.owners[numbers])
-        there = numbers[held]
-        answer[held] = memory.frames.owners[there] > process.owned(there)
-    return answer
+    held = np.flatnonzero(memory.frames.owners[numbers])
+    there = numbers[held]
+    return _spread(len(numbers), held, memory.frames.owners[there] > process.owned(there))
 
 
 def observed(
@@ -113,7 +128,7 @@ def observed(
     others: Mask = columns.mapcount > mapped
     if not columns.settled:
         others |= columns.swap_count > swapped
-        others |= foreign(memory, process, numbers, columns)
+        others |= foreign(memory, process, numbers)
     return others
 
 
