@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from cowbench.machine import Pages
 from cowbench.simulated.frames import SPECULATIVE, IntArray
 from cowbench.simulated.memory import Memory, look, observed
 from cowbench.simulated.plan import PresentPart
@@ -59,11 +60,11 @@ def lose(memory: Memory, process: ProcessState, pages: IntArray) -> None:
         memory.ledger.lost_pins_documented += int(parted[DOCUMENTED])
 
 
-def count_leaks(memory: Memory, process: ProcessState, pages: IntArray) -> None:
+def count_leaks(memory: Memory, process: ProcessState, pages: Pages) -> None:
     """Book the writes of `process` to its (writable) `pages`, duplicates included, that landed under an observer."""
     if not memory.tainted:
         return
-    words = process.words[pages]
+    words = process.words[np.asarray(pages, np.intp)]
     frames = (words & NUMBER).astype(np.intp)
     seen = look(memory, process.cpu, frames, (words & EXCLUSIVE) != 0)
     memory.ledger.leaks += int(np.count_nonzero(observed(memory, process, frames, seen)))

@@ -35,10 +35,10 @@ def first_occurrences(pages: Pages) -> tuple[Pages, IntArray | None]:
     """Return the pages without repetitions, in order, and at which element each stands (None if there were none)."""
     if isinstance(pages, range) or len(pages) < 2 or bool((pages[1:] > pages[:-1]).all()):
         return pages, None
-    last = np.empty(int(pages.max()) + 1, np.intp)
-    order = np.arange(len(pages))
+    last = np.empty(int(pages.max()) + 1, np.uint32)
+    order = np.arange(len(pages), dtype=np.uint32)
     last[pages[::-1]] = order[::-1]
-    kept = np.flatnonzero(last[pages] == order)
+    kept = np.flatnonzero(last.take(pages) == order)
     return (pages, None) if len(kept) == len(pages) else (pages[kept], kept)
 
 
@@ -49,19 +49,21 @@ def entries(process: ProcessState, pages: Pages) -> npt.NDArray[np.uint32]:
     return process.words.take(pages)
 
 
-def resolve(memory: Memory, task: Task, pages: Pages) -> int:
-    """Take the faults of `task` on `pages` (unsatisfied, no duplicates) in order.
+def resolve(memory: Memory, task: Task, pages: Pages, words: npt.NDArray[np.uint32]) -> int:
+    """Take the faults of `task` on `pages` (unsatisfied, no duplicates), whose entries are `words`, in order.
 
     Returns how many pages were served: all, or those before the first that found no frame.
     """
     done = 0
     while done < len(pages):
         rest = pages[done:] if done else pages
-        plan = plan_faults(memory, task.process, entries(task.process, rest), task.access)
+        plan = plan_faults(memory, task.process, words[done:] if done else words, task.access)
         if plan.valid:
             commit(memory, task, rest, plan)
             done += plan.valid
-        elif not _recover(memory, task, rest, plan):
+        elif _recover(memory, task, rest, plan):
+            words = entries(task.process, pages)
+        else:
             break
     return done
 
@@ -98,34 +100,39 @@ def out_of_frames(memory: Memory, process: ProcessState, done: int) -> OutOfFram
 
 def write_pages(memory: Memory, process: ProcessState, pages: Pages, token: int) -> None:
     """Store `token` in pages, faulting where an entry is not writable. Raises OutOfFrames."""
-    unique, where = first_occurrences(pages)
-    offset = 0
     task = Task(process, "write", "write_fault", token, memory.ledger.faults)
+    words = entries(process, pages)
+    if words.min() >= WRITE:
+        _store(memory, task, pages, words)
+        count_leaks(memory, process, pages)
+        return
+    unique, where = first_occurrences(pages)
+    words = words if where is None else words[where]
+    offset = 0
     for block in blocks(unique):
-        served = _write_block(memory, task, block)
+        served = _write_block(memory, task, block, words[offset : offset + len(block)])
         offset += served
         if served < len(block):
             done = int(where[offset]) if where is not None else offset
-            count_leaks(memory, process, as_array(pages)[:done])
+            count_leaks(memory, process, pages[:done])
             raise out_of_frames(memory, process, done)
-    count_leaks(memory, process, as_array(pages))
+    count_leaks(memory, process, pages)
 
 
-def _write_block(memory: Memory, task: Task, block: Pages) -> int:
-    words = entries(task.process, block)
-    lowest = words.min()
-    if lowest >= WRITE:
+def _write_block(memory: Memory, task: Task, block: Pages, words: npt.NDArray[np.uint32]) -> int:
+    if words.max() < WRITE:
+        return resolve(memory, task, block, words)
+    ready = words >= WRITE
+    if ready.all():
         _store(memory, task, block, words)
         return len(block)
-    if words.max() < WRITE:
-        return resolve(memory, task, block)
     pages = as_array(block)
-    pending = np.flatnonzero(words < WRITE)
-    words = words.copy()
-    done = resolve(memory, task, pages[pending])
+    pending = np.flatnonzero(~ready)
+    writable = words[ready]
+    done = resolve(memory, task, pages[pending], words[pending])
     served = len(pages) if done == len(pending) else int(pending[done])
-    ready = np.flatnonzero(words[:served] >= WRITE)
-    _store(memory, task, pages[ready], words[ready])
+    written = np.flatnonzero(ready[:served])
+    _store(memory, task, pages[written], writable[: len(written)])
     return served
 
 
@@ -155,7 +162,7 @@ def read_faults(memory: Memory, process: ProcessState, pages: Pages, counts: Fau
         if len(missing):
             numbers, empty = as_array(block), words[missing] == 0
             swapped, absent = missing[~empty], missing[empty]
-            done = resolve(memory, task, numbers[swapped])
+            done = resolve(memory, task, numbers[swapped], words[swapped])
             served = len(block) if done == len(swapped) else int(swapped[done])
             absent = absent[absent < served]
             process.words[numbers[absent]] = ZERO_PAGE

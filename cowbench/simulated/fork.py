@@ -45,7 +45,7 @@ class Walk:
         self._held = held if live < CROWD else lambda: np.arange(self.end)
         self._ptes = self._swap_ptes = 0
         self._skip = parent.dontfork if parent.dontfork is not None and parent.dontfork.any() else None
-        child.words = np.zeros(self.end, np.uint32)
+        child.words = memory.rows.words(self.end)
         child.marks = None if parent.marks is None else parent.marks.copy()
 
     def decide(self, stop: int) -> Candidates:
@@ -82,6 +82,7 @@ class Walk:
         if failed is not None:
             self.failed = True
             stop = int(chosen.pages[failed])
+            self.child.words[stop:] = 0
         index = [np.arange(first, first + len(numbers(new))) for first, new in runs]
         served = np.concatenate(index) if index else np.zeros(0, np.intp)
         copied = Candidates(chosen.pages[served], chosen.refcount[served])
@@ -103,8 +104,10 @@ class Walk:
         kept = parent.words[spared]
         whole = self.at == 0 and stop == self.end and self._skip is None
         self._count_entries(segment, whole)
-        np.bitwise_and(parent.words[segment], KEEP, out=parent.words[segment])
-        child.words[segment] = parent.words[segment]
+        for start in range(segment.start, segment.stop, DENSE_BLOCK):
+            block = slice(start, min(start + DENSE_BLOCK, segment.stop))
+            np.bitwise_and(parent.words[block], KEEP, out=parent.words[block])
+            child.words[block] = parent.words[block]
         child.words[spared] = 0
         if whole and self._dense():
             self._map_dense(mapped_frames(kept))
@@ -145,7 +148,8 @@ class Walk:
         """Return whether the parent keeps a frame-side table of what it maps, making one if that pays."""
         parent, frames = self.parent, self.memory.frames
         if parent.own is None and parent.present >= max(DENSE_PAGES, frames.high // DENSE_SHARE):
-            parent.own = np.zeros(len(frames.map), np.uint8)
+            parent.own = self.memory.rows.own()
+            parent.own[: frames.high] = 0
             parent.own[mapped_frames(self.child.words)] = 1
         return parent.own is not None
 
@@ -154,7 +158,7 @@ class Walk:
         columns, own = self.memory.frames, self.parent.own
         assert own is not None
         own[copied] = 1
-        self.child.own = child_own = np.zeros(len(own), np.uint8)
+        self.child.own = child_own = self.memory.rows.own()
         for start in range(0, columns.high, DENSE_BLOCK):
             block = slice(start, min(start + DENSE_BLOCK, columns.high))
             child_own[block] = own[block]

@@ -72,12 +72,10 @@ class Frames:
         return taken
 
     def release(self, frames: IntArray) -> None:
-        """Return idle frames to the queue."""
+        """Return frames to the queue that have neither counts nor states left."""
         count = len(frames)
         if not count:
             return
-        self.map[frames] = 0
-        self.state[frames] = 0
         self._enqueue(frames)
         self.free += count
         self.used -= count
@@ -98,7 +96,12 @@ class Frames:
 
     def release_idle(self, frames: IntArray) -> IntArray:
         """Free those of `frames` (no duplicates) that nothing refers to any more; return them."""
-        idle = frames[((self.map[frames] & COUNT) == 0) & (self.extra[frames] == 0)]
+        counts = self.map[frames]
+        if not len(counts) or int(np.bitwise_and(counts, COUNT).min()):
+            return frames[:0]
+        idle = frames[((counts & COUNT) == 0) & (self.extra[frames] == 0)]
+        self.map[idle] = 0
+        self.state[idle] = 0
         self.release(idle)
         return idle
 

@@ -27,6 +27,7 @@ from cowbench.simulated.process import ProcessState, ReferenceState
 from cowbench.simulated.protect import protect, stage
 from cowbench.simulated.reclaim import page_out
 from cowbench.simulated.references import device_write, fault_in, release, take
+from cowbench.simulated.rows import Rows
 from cowbench.simulated.slots import Slots
 from cowbench.simulated.threads import Landing, Thread
 from cowbench.simulated.words import WRITE
@@ -52,7 +53,8 @@ class SimulatedMachine:
         flags, ledger = policy.flags(), Ledger()
         frames = Frames(config.frames, dict(config.memcg_limits))
         batches = Batches(frames, config.cpus, flags.lru_batch)
-        self.memory = Memory(config, policy, flags, frames, Slots(frames), batches, ledger)
+        rows = Rows(config.frames + 1)
+        self.memory = Memory(config, policy, flags, frames, Slots(frames), batches, ledger, rows)
         self.processes: list[ProcessState] = []
         self.references: list[ReferenceState | Literal[0] | None] = []
         self.operations = 0
@@ -270,7 +272,8 @@ class SimulatedMachine:
     ) -> None:
         """Take references, with the faults they need unless `fast` (all pages are writable already)."""
         memory, numbers = self.memory, as_array(pages)
-        request = ReferenceState(state, state.space, numbers, numbers, pin, write, longterm, coherent)
+        distinct = first_occurrences(pages)[1] is None
+        request = ReferenceState(state, state.space, numbers, numbers, pin, write, longterm, coherent, distinct)
         if pin:
             memory.policy.on_pin(state.space.mm, len(pages), longterm)
         served = len(pages) if fast or not len(pages) else fault_in(memory, state, pages, request)

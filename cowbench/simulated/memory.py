@@ -27,13 +27,14 @@ from cowbench.simulated.frames import (
     IntArray,
 )
 from cowbench.simulated.process import ProcessState
+from cowbench.simulated.rows import Rows
 from cowbench.simulated.slots import Slots
 from cowbench.views import Columns, Mask, PageView, Truth, nowhere, zeros
 
 
 @dataclass
 class Memory:
-    """Frames, swap, LRU batches, the policy with its kernel's flags, and the ledger.
+    """Frames, swap, LRU batches, the policy with its kernel's flags, the ledger, and rows to be used again.
 
     tainted: some writable entry may map a frame that others observe; only then can a write without a fault leak.
     """
@@ -45,6 +46,7 @@ class Memory:
     slots: Slots
     batches: Batches
     ledger: Ledger
+    rows: Rows
     tainted: bool = False
 
 

@@ -40,7 +40,7 @@ def release_left(memory: Memory, left: Left) -> Times:
         return at
     frames = memory.frames
     idle = ((frames.map[numbers] & COUNT) == 0) & (frames.extra[numbers] == 0)
-    frames.release(numbers[idle])
+    frames.release_idle(numbers[idle])
     return 2 * at[idle] + 2
 
 

@@ -25,7 +25,7 @@ class AddressSpace:
 
 @dataclass
 class ReferenceState:
-    """A live reference: one element a page taken, duplicates included. frames: 0 for the zero page."""
+    """A live reference: one element a page taken, duplicates included unless `distinct`. frames: 0 for the zero page."""
 
     owner: ProcessState
     space: AddressSpace
@@ -35,6 +35,7 @@ class ReferenceState:
     write: bool
     longterm: bool
     coherent: bool
+    distinct: bool
     zero_leads: npt.NDArray[np.bool_] | None = None
     """For elements on the zero page, which is the same frame for every page: does the owner's page still lead there."""
 

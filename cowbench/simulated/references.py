@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 
 from cowbench.machine import Pages
 from cowbench.rules import GUP_PIN_COUNTING_BIAS
@@ -13,7 +16,7 @@ from cowbench.simulated.frames import IntArray
 from cowbench.simulated.memory import Memory, ask, look, observed, truth
 from cowbench.simulated.process import ProcessState, ReferenceState
 from cowbench.simulated.words import EXCLUSIVE, NUMBER, PRESENT, WRITE, ZERO_PAGE
-from cowbench.views import GupPages
+from cowbench.views import GupPages, Mask
 
 
 def fault_in(memory: Memory, process: ProcessState, pages: Pages, request: ReferenceState) -> int:
@@ -35,8 +38,9 @@ def _break_cow(memory: Memory, process: ProcessState, pages: Pages) -> int:
     task = Task(process, "write", "pin", None, memory.ledger.pin_faults)
     offset = 0
     for block in blocks(pages):
-        pending = np.flatnonzero(entries(process, block) < WRITE)
-        done = resolve(memory, task, as_array(block)[pending])
+        words = entries(process, block)
+        pending = np.flatnonzero(words < WRITE)
+        done = resolve(memory, task, as_array(block)[pending], words[pending])
         if done < len(pending):
             return offset + int(pending[done])
         offset += len(block)
@@ -54,7 +58,7 @@ def _unshare(memory: Memory, process: ProcessState, pages: Pages, request: Refer
     facts = truth(memory, others, np.full(len(frames), request.coherent))
     view = GupPages(seen, process.space.mm, request.pin, request.longterm, words == ZERO_PAGE, facts)
     chosen = np.flatnonzero(ask(memory.policy.unshare, view))
-    done = resolve(memory, task, numbers[chosen])
+    done = resolve(memory, task, numbers[chosen], words[chosen])
     return len(numbers) if done == len(chosen) else int(chosen[done])
 
 
@@ -67,7 +71,7 @@ def take(memory: Memory, request: ReferenceState, handle: int) -> None:
     if len(owner.references) < columns.high:
         more = np.zeros(columns.high + columns.high // 2 + 64 - len(owner.references), np.uint32)
         owner.references = np.concatenate((owner.references, more))
-    np.add.at(owner.references, real, np.uint32(1))
+    _add(owner.references, real, 1, request.distinct)
     if len(real) < len(request.frames):
         request.zero_leads = request.frames == 0
     if request.coherent:
@@ -85,9 +89,9 @@ def release(memory: Memory, request: ReferenceState, handle: int) -> None:
     if request.coherent:
         _lead(request, _leads(memory, request), -1)
     _count(memory, request, real, -1)
-    np.subtract.at(owner.references, real, np.uint32(1))
+    _add(owner.references, real, -1, request.distinct)
     del owner.held[handle]
-    unique = np.unique(real) if len(real) > 1 else real
+    unique = real if request.distinct else np.unique(real)
     memory.frames.look_again(unique)
     memory.frames.release_idle(unique)
     if request.pin:
@@ -98,15 +102,25 @@ def release(memory: Memory, request: ReferenceState, handle: int) -> None:
 
 def _count(memory: Memory, request: ReferenceState, frames: IntArray, sign: int) -> None:
     columns = memory.frames
-    np.add.at(columns.extra, frames, np.int32(sign * (GUP_PIN_COUNTING_BIAS if request.pin else 1)))
-    np.add.at(columns.owners, frames, np.int32(sign))
+    _add(columns.extra, frames, sign * (GUP_PIN_COUNTING_BIAS if request.pin else 1), request.distinct)
+    _add(columns.owners, frames, sign, request.distinct)
     if request.coherent:
-        np.add.at(columns.coherent, frames, np.int32(sign))
+        _add(columns.coherent, frames, sign, request.distinct)
     if sign > 0:
         columns.look_again(frames)
 
 
-def _lead(request: ReferenceState, where: np.ndarray, sign: int) -> None:
+def _add(column: npt.NDArray[Any], at: IntArray, amount: int, distinct: bool) -> None:
+    """Add to entries of a column, which may repeat unless they are `distinct`."""
+    if distinct:
+        column[at] = column[at] + column.dtype.type(amount) if amount >= 0 else column[at] - column.dtype.type(-amount)
+    elif amount >= 0:
+        np.add.at(column, at, column.dtype.type(amount))
+    else:
+        np.subtract.at(column, at, column.dtype.type(-amount))
+
+
+def _lead(request: ReferenceState, where: Mask, sign: int) -> None:
     """Add or take away this reference from the counts of its owner's pages that lead to it."""
     owner = request.owner
     if owner.leading is None:
@@ -114,13 +128,11 @@ def _lead(request: ReferenceState, where: np.ndarray, sign: int) -> None:
     zero = request.frames == 0
     for zero_page in (False, True):
         pages = request.pages[where & (zero == zero_page)]
-        if sign > 0:
-            np.add.at(owner.leading[request.row(zero_page)], pages, np.uint32(1))
-        else:
-            np.subtract.at(owner.leading[request.row(zero_page)], pages, np.uint32(1))
+        if len(pages):
+            _add(owner.leading[request.row(zero_page)], pages, sign, request.distinct)
 
 
-def _leads(memory: Memory, request: ReferenceState) -> np.ndarray:
+def _leads(memory: Memory, request: ReferenceState) -> Mask:
     """Return for each element whether the owner's page still leads to its frame."""
     owner = request.owner
     if owner.leading is None or request.space is not owner.space:
@@ -131,7 +143,7 @@ def _leads(memory: Memory, request: ReferenceState) -> np.ndarray:
     reached = np.where(present, number, 0)
     swapped = ~present & (words != 0)
     reached[swapped] = memory.slots.frame[number[swapped]]
-    leads: np.ndarray = (reached == request.frames) & (request.frames != 0)
+    leads: Mask = (reached == request.frames) & (request.frames != 0)
     return leads if request.zero_leads is None else leads | request.zero_leads
 
 

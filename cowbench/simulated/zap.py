@@ -31,6 +31,7 @@ def zap_all(memory: Memory, process: ProcessState) -> None:
     if process.swapped:
         words = process.words
         _drop_entries(memory, words[((words & PRESENT) == 0) & (words != 0)] & NUMBER)
+    memory.rows.give_back(process.words, process.own)
     process.forget_memory()
     process.space = AddressSpace()
 
