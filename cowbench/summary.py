@@ -17,7 +17,7 @@ class Cell:
     status: "ok", or the worst that befell a seed.
     """
 
-    values: tuple[int, ...]
+    values: tuple[int | Fraction, ...]
     status: str
 
     @property

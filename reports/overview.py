@@ -1,0 +1,124 @@
+"""overview: what was found, in sentences and one table."""
+
+from collections.abc import Iterator, Mapping
+from fractions import Fraction
+
+from markupsafe import Markup
+
+from cowbench.report import html
+from cowbench.report.results import LOSSES, Results
+from cowbench.report.section import Section
+from cowbench.summary import number
+
+VERBS = {"leaks": "leaks", "lost_pins": "loses pins", "lost_gets": "loses FOLL_GET references"}
+PLACES = 3
+"""Workloads named in a sentence; the rest are counted, and the outcomes below name all."""
+
+
+class Overview(Section):
+    title = "What was found"
+    order = 10
+
+    def render(self, results: Results) -> Markup:
+        if not results.rows:
+            words = "This store holds no trials yet. Fill it with {} and write the report again."
+            return html.paragraph(Markup(words).format(html.code("cowbench run")))
+        sentences = [*_extent(results), *_clean(results), *_losses(results), *_torn(results)]
+        return html.join([*_failures(results), html.bullets(sentences), _ranking(results)])
+
+
+def _extent(results: Results) -> Iterator[str]:
+    policies, workloads = len(results.policies), len(results.workloads)
+    yield (
+        f"{number(len(results.rows))} trials: {policies} {'policy' if policies == 1 else 'policies'} on {workloads} "
+        f"{'workload' if workloads == 1 else 'workloads'}. Copies are means over seeds; losses are sums over them."
+    )
+    if policies == 1:
+        yield "There is one policy only, so there is nothing to compare it with."
+    left_out = sorted(set(results.workloads) - set(results.common))
+    if left_out:
+        yield f"Left out of sums, because not every policy ran the same seeds to the end: {html.words(left_out)}."
+
+
+def _clean(results: Results) -> Iterator[str]:
+    """Say who copies least without any loss, then who does if FOLL_GET is set aside."""
+    none_lost = _least(results, LOSSES)
+    pins_kept = _least(results, LOSSES[:2])
+    if none_lost:
+        yield f"Leaking and losing nothing on any workload, {_copies(results, none_lost)}."
+    else:
+        yield "Every policy leaks or loses something on some workload."
+    if pins_kept != none_lost:
+        yield f"Leaking nothing and losing no pin, but FOLL_GET references, {_copies(results, pins_kept)}."
+    oracles = [f"{policy} {number(results.sums('copies')[policy])}" for policy in sorted(results.oracles)]
+    if oracles:
+        yield f"For comparison, seeing what no kernel can see: {html.words(oracles)} pages."
+
+
+def _least(results: Results, losses: tuple[str, ...]) -> list[str]:
+    """Return the policies with the fewest copies of those without these losses, oracles aside."""
+    candidates = [
+        policy
+        for policy in results.policies
+        if policy not in results.oracles and not any(results.where(policy, loss) for loss in losses)
+    ]
+    copies = results.sums("copies")
+    return [policy for policy in candidates if copies[policy] == min(copies[other] for other in candidates)]
+
+
+def _copies(results: Results, policies: list[str]) -> str:
+    copies, needless = (results.sums(metric)[policies[0]] for metric in ("copies", "false_positive_copies"))
+    verb = "copies" if len(policies) == 1 else "copy"
+    return (
+        f"{html.words(policies)} {verb} least: {number(copies)} pages, {number(needless)} of them needlessly, in sum "
+        f"over {len(results.common)} workloads"
+    )
+
+
+def _losses(results: Results) -> Iterator[str]:
+    for policy in results.policies:
+        found = {VERBS[loss]: results.where(policy, loss) for loss in LOSSES}
+        words = [f"{verb} on {_places(where)}" for verb, where in found.items() if where]
+        if words:
+            yield f"{policy} {'; '.join(words)}."
+
+
+def _places(where: Mapping[str, int | Fraction]) -> str:
+    names = sorted(where, key=lambda name: (-where[name], name))
+    if len(names) > PLACES + 1:
+        names = [*names[:PLACES], f"{len(names) - PLACES} other workloads"]
+    return html.words(names)
+
+
+def _torn(results: Results) -> Iterator[str]:
+    torn = [policy for policy in results.policies if results.where(policy, "torn_snapshots")]
+    if torn:
+        places = sorted({place for policy in torn for place in results.where(policy, "torn_snapshots")})
+        yield (
+            f"Torn snapshots (children that are no single instant of their parent) come from {html.words(torn)}, "
+            f"on {html.words(places)}."
+        )
+
+
+def _failures(results: Results) -> Iterator[Markup]:
+    errors: dict[str, int] = {}
+    for row in results.rows:
+        if row["status"] == "failed":
+            errors[row["error"]] = errors.get(row["error"], 0) + 1
+    for error, count in sorted(errors.items()):
+        yield html.paragraph(f"{count} {'trial' if count == 1 else 'trials'} failed: {error}", "warning")
+
+
+def _ranking(results: Results) -> Markup:
+    """Return all policies, those that lose least kinds of things first, then by copies."""
+    copies, needless = results.sums("copies"), results.sums("false_positive_copies")
+    lost = {policy: [sum(results.where(policy, loss).values()) for loss in LOSSES] for policy in results.policies}
+    order = sorted(
+        results.policies, key=lambda policy: (*(count > 0 for count in lost[policy]), copies[policy], policy)
+    )
+    rows: list[html.Cells] = []
+    for policy in order:
+        counts = [number(copies[policy]), number(needless[policy]), *map(number, lost[policy])]
+        rows.append([policy, *map(html.Shaded, counts)])
+    caption = f"Policies by what they lose, then by copies in sum over the {len(results.common)} workloads that all ran"
+    return html.table(["policy", "copies", "needless", *(loss.replace("_", " ") for loss in LOSSES)], rows, caption)

@@ -1,0 +1,241 @@
+"""The report: true sentences, everything escaped, the same bytes for the same store, and nothing from outside."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from cowbench import costs, report
+from cowbench.errors import CowbenchError
+from cowbench.report import sensitivity
+from cowbench.report.results import Results
+from cowbench.schema import Row
+from cowbench.store import Store
+from tests.conftest import make_result, make_row, write_plugin
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+PROFILE = costs.read_profile()
+RUN = {"run": 1, "started": "2026-01-01T00:00:00+00:00", "cells": 4, "command": "cowbench run", "engine": "e1"}
+
+
+def row(policy: str, workload: str = "w1", seed: int = 0, **values: Any) -> Row:
+    """Return a row with one fork of 1,000 entries and as many early copies as are given."""
+    early = values.pop("early", 0)
+    forks = {"forks": 1, "forks_ptes": 1000, "forks_early_copies": early, "forks_allocations": early}
+    made = make_row(policy, workload, seed) | forks | values
+    return made | {"fork_ns_mean": costs.mean_fork_ns(made, PROFILE)}
+
+
+def results(*rows: Row, **run: Any) -> Results:
+    return Results(rows, [RUN | {"profile": PROFILE.to_json()} | run])
+
+
+def text(*rows: Row, **run: Any) -> str:
+    """Return the words of a page, without tags."""
+    page = re.sub(r"<style>.*?</style>", " ", report.render(results(*rows, **run)), flags=re.DOTALL)
+    return " ".join(re.sub(r"<[^>]*>", " ", page).split())
+
+
+FOUR = (
+    row("clean", copies=90, false_positive_copies=10, false_positive_cause_swap_cache=10, early=9),
+    row("eager", copies=900, false_positive_copies=820, false_positive_cause_policy=820, early=900),
+    row("leaky", copies=5, leaks=7),
+    row("oracle", copies=80, sees_truth=1),
+)
+
+
+def test_the_sentences_say_who_copies_least_without_loss_and_who_loses_what_where() -> None:
+    words = text(*FOUR)
+    assert "Leaking and losing nothing on any workload, clean copies least: 90 pages, 10 of them needlessly" in words
+    assert "seeing what no kernel can see: oracle 80 pages" in words
+    assert "leaky leaks on w1." in words
+
+
+def test_losing_references_only_is_a_second_best() -> None:
+    words = text(*FOUR[1:], row("getter", copies=85, lost_gets=3))
+    assert "nothing on any workload, eager copies least: 900" in words
+    assert "losing no pin, but FOLL_GET references, getter copies least: 85" in words
+    assert "getter loses FOLL_GET references on w1." in words
+
+
+def test_when_all_lose_nobody_is_recommended() -> None:
+    words = text(row("a", leaks=1), row("b", lost_pins=1))
+    assert "Every policy leaks or loses something" in words
+    assert "copies least" not in words
+
+
+def test_sums_are_over_workloads_that_all_policies_ran_to_the_end() -> None:
+    rows = [row("a", copies=1), row("a", "w2", copies=50), row("b", copies=2), row("a", "w3", copies=9, status="ok")]
+    words = text(*rows, row("b", "w3", copies=4, status="out_of_frames"))
+    assert "Left out of sums, because not every policy ran the same seeds to the end: w2 and w3." in words
+    assert "a copies least: 1 pages" in words
+
+
+def test_means_are_over_seeds() -> None:
+    found = results(row("a", copies=1), row("a", seed=1, copies=2))
+    assert found.sums("copies")["a"] == 1.5
+
+
+def test_an_empty_store_says_so_in_words() -> None:
+    words = text()
+    assert "This store holds no trials yet." in words
+    assert "no fork to time" in words
+
+
+def test_one_policy_has_nothing_to_be_compared_with() -> None:
+    assert "There is one policy only" in text(FOUR[0])
+
+
+def test_failed_cells_are_named_and_shown() -> None:
+    failed = make_row("bad", "w1", status="failed", error="policy bad.py:3: it broke")
+    words = text(*FOUR, {name: None if value == 0 and name != "seed" else value for name, value in failed.items()})
+    assert "1 trial failed: policy bad.py:3: it broke" in words
+    assert "failed" in words
+
+
+def test_names_and_errors_are_escaped() -> None:
+    evil = "<script>alert(1)</script>"
+    failed = row(evil, "<img src=x>", status="failed", error='"><script>alert(2)</script>', leaks=1)
+    page = report.render(
+        results(*FOUR, row(evil, copies=3, early=1, false_positive_cause_lock=1), failed, command=evil)
+    )
+    assert "<script" not in page
+    assert "<img" not in page
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+
+
+def test_mathematics_in_a_name_is_left_alone() -> None:
+    assert "$x^2$" in report.render(results(row("$x^2$", early=1, false_positive_cause_lock=1), FOUR[0]))
+
+
+def test_nothing_is_asked_from_outside() -> None:
+    page = report.render(results(*FOUR))
+    for attribute in re.findall(r'(?:src|href|url|action|data)\s*[=(]\s*["\']?([^"\'>)]*)', page):
+        assert attribute.startswith(("#", "data:,")), attribute
+    assert "default-src 'none'" in page
+    assert "@import" not in page
+
+
+def test_the_same_store_gives_the_same_bytes(tmp_path: Path) -> None:
+    with Store(tmp_path / "s.db") as store:
+        made = [make_result(one) for one in FOUR]
+        run = {name: value for name, value in RUN.items() if name not in ("run", "cells", "started")}
+        store.add(made, store.begin_run("2026-01-01T00:00:00+00:00", run | {"profile": PROFILE.to_json()}))
+        store.point((r.row["policy"], r.row["workload"], r.row["seed"], r.key) for r in made)
+    pages = []
+    for hash_seed in ("1", "2"):
+        words = ["report", "--store", str(tmp_path / "s.db"), "--output", str(tmp_path / hash_seed)]
+        environment = os.environ | {"PYTHONHASHSEED": hash_seed}
+        subprocess.run([sys.executable, "-m", "cowbench", *words], check=True, env=environment, capture_output=True)
+        pages.append((tmp_path / hash_seed / "index.html").read_bytes())
+    assert pages[0] == pages[1]
+
+
+SECTION = """from markupsafe import Markup
+
+from cowbench.report import html
+from cowbench.report.results import Results
+from cowbench.report.section import Section
+
+
+class Mine(Section):
+    title = "My own"
+    order = 5
+
+    def render(self, results: Results) -> Markup:
+        return html.paragraph(f"{len(results.rows)} <rows>")
+"""
+
+
+def test_a_section_of_ones_own_is_there_and_a_broken_one_takes_nothing_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_plugin(tmp_path / "reports", "mine", SECTION)
+    write_plugin(tmp_path / "reports", "raises", SECTION.replace("len(", "1 / 0, len("))
+    write_plugin(tmp_path / "reports", "wrong", SECTION.replace("html.paragraph(", "str("))
+    write_plugin(tmp_path / "reports", "syntax", "class")
+    monkeypatch.setenv("COWBENCH_PLUGINS", str(tmp_path))
+    words = text(*FOUR)
+    assert "My own 4 &lt;rows&gt;" in words
+    assert re.search(r"This section is missing. section \S*raises.py:13: ZeroDivisionError", words)
+    assert re.search(r"wrong.py: render\(\) must return Markup, not str", words)
+    assert re.search(r"syntax.py:1: SyntaxError", words)
+    assert "clean copies least" in words
+
+
+def test_a_page_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    with Store(tmp_path / "s.db"):
+        pass
+    (tmp_path / "report").write_text("in the way")
+    with pytest.raises(CowbenchError, match="cannot be written"):
+        report.write(tmp_path / "s.db", tmp_path / "report")
+
+
+def test_rows_of_two_engines_or_profiles_are_pointed_out() -> None:
+    two = Results(FOUR, [RUN, RUN | {"engine": "e2", "profile": PROFILE.to_json()}])
+    assert "more than one version" in report.render(two)
+    mixed = [RUN | {"profile": PROFILE.scaled("fork_base", scale).to_json()} for scale in (1, 2)]
+    assert "several cost profiles" in report.render(Results(FOUR, mixed))
+
+
+def test_halving_a_cost_turns_orders_that_hang_on_it() -> None:
+    walks = row("walks") | {"forks_ptes": 2000}
+    copies = row("copies", early=150)  # 150 x (251 + 200) ns against 1,000 x 54.7 ns
+    found = {(c.entry, c.factor): c for c in sensitivity.changes([walks, copies], PROFILE)}
+    assert found["early_copy", 0.5].turned == 1
+    assert found["early_copy", 2.0].turned == 0
+    assert found["fork_base", 0.5].turned == 0
+    assert ("fork_per_pte", 0.5) not in found  # published, not assumed
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    path = os.environ.get("COWBENCH_BROWSER", "/usr/bin/chromium")
+    if not Path(path).exists() and not os.environ.get("CI"):
+        pytest.skip("no Chromium; set COWBENCH_BROWSER to its path")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=path)
+        yield chromium
+        chromium.close()
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_browser_without_network_shows_the_page(tmp_path: Path, browser: Browser, scheme: Any) -> None:
+    (tmp_path / "index.html").write_text(report.render(results(*FOUR)), encoding="utf-8")
+    context = browser.new_context(offline=True, color_scheme=scheme, viewport={"width": 1200, "height": 900})
+    page = context.new_page()
+    said: list[str] = []
+    asked: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto((tmp_path / "index.html").as_uri())
+    assert page.get_by_text("clean copies least").is_visible()
+    assert page.locator("svg[role=img]").count() == 2
+    assert page.locator("svg text", has_text="swap cache").first.is_visible()
+    ink, paper = (page.evaluate(f"getComputedStyle(document.body).{name}") for name in ("color", "backgroundColor"))
+    assert (brightness(ink) > brightness(paper)) == (scheme == "dark")
+    ink_of_figure = page.evaluate("getComputedStyle(document.querySelector('svg[role=img]')).color")
+    assert ink_of_figure == ink
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert said == []
+    assert asked == [(tmp_path / "index.html").as_uri()]
+    page.emulate_media(media="print")
+    assert not page.get_by_role("navigation").is_visible()
+    context.close()
+
+
+def brightness(colour: str) -> int:
+    return sum(map(int, re.findall(r"\d+", colour)[:3]))
