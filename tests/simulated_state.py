@@ -9,60 +9,47 @@ import numpy as np
 from cowbench.simulated import SimulatedMachine
 from cowbench.simulated.frames import BATCHED, COUNT, CPU_SHIFT, LOCKED, SPECULATIVE, SWAP_CACHE, WRITEBACK
 from cowbench.simulated.process import ProcessState, ReferenceState
-from cowbench.simulated.references import _leads
+from cowbench.simulated.references import leads
 from cowbench.simulated.words import CLEAN, EXCLUSIVE, NUMBER, PRESENT, TRACKED, WRITE
 
 
 def snapshot(machine: SimulatedMachine) -> dict[str, Any]:
     """Return the full state with the model's own frame and slot numbers."""
     memory = machine.memory
-    slots = {
-        number: {
-            "count": int(memory.slots.count[number]),
-            "frame": int(memory.slots.frame[number]) or None,
-            "content": None if memory.slots.frame[number] else int(memory.slots.content[number]),
-        }
-        for number in range(1, len(memory.slots.count))
-        if memory.slots.count[number] or memory.slots.frame[number]
-    }
     references = {
         number: _reference(machine, reference)
         for number, reference in enumerate(machine.references)
         if isinstance(reference, ReferenceState)
     }
-    frames = {}
-    for number in range(1, memory.frames.high):
-        if memory.frames.map[number] or memory.frames.extra[number]:
-            frames[number] = _frame(machine, number)
     return {
         "processes": {state.handle: _process(state) for state in machine.processes},
-        "frames": frames,
-        "slots": slots,
-        "batches": {cpu: [int(frame) for frame in held] for cpu, held in enumerate(memory.batches.held)},
+        "frames": _frames(machine),
+        "slots": _slots(machine),
+        "batches": {cpu: held.tolist() for cpu, held in enumerate(memory.batches.held)},
         "references": references,
         "charges": {group: count for group, count in memory.frames.charges.items() if count},
         "free": memory.frames.free,
     }
 
 
+def _slots(machine: SimulatedMachine) -> dict[int, dict[str, Any]]:
+    slots = machine.memory.slots
+    used = np.flatnonzero((slots.count != 0) | (slots.frame != 0))
+    columns = (column[used].tolist() for column in (slots.count, slots.frame, slots.content))
+    return {
+        number: {"count": count, "frame": frame or None, "content": None if frame else content}
+        for number, count, frame, content in zip(used.tolist(), *columns, strict=True)
+    }
+
+
 def _process(state: ProcessState) -> dict[str, Any]:
-    pages = {}
-    for page in np.flatnonzero(state.words).tolist():
-        word = state.words[page]
-        mark = np.uint8(0) if state.marks is None else state.marks[page]
-        number, exclusive, tracked = int(word & NUMBER), bool(word & EXCLUSIVE), bool(mark & TRACKED)
-        if not word & PRESENT:
-            pages[page] = ("swap", number, exclusive, tracked)
-        elif number == 0:
-            pages[page] = ("zero", tracked)
-        else:
-            pages[page] = ("present", number, bool(word & WRITE), exclusive, not mark & CLEAN, tracked)
-    present = sum(entry[0] == "present" for entry in pages.values())
-    assert (state.present, state.zero_pages, state.swapped) == (
-        present,
-        sum(entry[0] == "zero" for entry in pages.values()),
-        len(pages) - present - sum(entry[0] == "zero" for entry in pages.values()),
-    )
+    used = np.flatnonzero(state.words)
+    words = state.words[used].tolist()
+    marks = [0] * len(words) if state.marks is None else state.marks[used].tolist()
+    pages = {page: _entry(word, mark) for page, word, mark in zip(used.tolist(), words, marks, strict=True)}
+    kinds = [entry[0] for entry in pages.values()]
+    counted = (state.present, state.zero_pages, state.swapped)
+    assert counted == (kinds.count("present"), kinds.count("zero"), kinds.count("swap"))
     return {
         "alive": state.alive,
         "cpu": state.cpu,
@@ -74,27 +61,52 @@ def _process(state: ProcessState) -> dict[str, Any]:
     }
 
 
-def _frame(machine: SimulatedMachine, number: int) -> dict[str, Any]:
+_WRITE, _EXCLUSIVE, _PRESENT, _NUMBER = int(WRITE), int(EXCLUSIVE), int(PRESENT), int(NUMBER)
+_CLEAN, _TRACKED = int(CLEAN), int(TRACKED)
+
+
+def _entry(word: int, mark: int) -> tuple[Any, ...]:
+    number, exclusive, tracked = word & _NUMBER, bool(word & _EXCLUSIVE), bool(mark & _TRACKED)
+    if not word & _PRESENT:
+        return ("swap", number, exclusive, tracked)
+    if number == 0:
+        return ("zero", tracked)
+    return ("present", number, bool(word & _WRITE), exclusive, not mark & _CLEAN, tracked)
+
+
+def _frames(machine: SimulatedMachine) -> dict[int, dict[str, Any]]:
     frames = machine.memory.frames
-    state = frames.state[number]
+    used = np.flatnonzero((frames.map[: frames.high] != 0) | (frames.extra[: frames.high] != 0))
+    names = ("map", "extra", "state", "slot", "token", "group", "owners")
+    columns = (getattr(frames, name)[used].tolist() for name in names)
+    only_group = next(iter(frames.charges)) if len(frames.charges) == 1 else None
+    found = {}
+    for number, map_, extra, state, slot, token, group, owners in zip(used.tolist(), *columns, strict=True):
+        mapcount = map_ & int(COUNT)
+        assert bool(map_ & ~int(COUNT)) == bool(extra or state), "the LOOK bit is out of step"
+        found[number] = {
+            "mapcount": mapcount,
+            "refcount": mapcount + extra,
+            "slot": slot if state & int(SWAP_CACHE) else None,
+            "writeback": bool(state & int(WRITEBACK)),
+            "locked": bool(state & int(LOCKED)),
+            "speculative": bool(state & int(SPECULATIVE)),
+            "batch": state >> int(CPU_SHIFT) if state & int(BATCHED) else None,
+            "token": token,
+            "memcg": group if only_group is None else only_group,
+            "references": _owners(machine, number, owners) if owners else {},
+        }
+    return found
+
+
+def _owners(machine: SimulatedMachine, frame: int, total: int) -> dict[int, int]:
     owners = {
-        process.handle: int(process.references[number])
+        process.handle: int(process.references[frame])
         for process in machine.processes
-        if number < len(process.references) and process.references[number]
+        if frame < len(process.references) and process.references[frame]
     }
-    assert sum(owners.values()) == frames.owners[number]
-    return {
-        "mapcount": int(frames.map[number] & COUNT),
-        "refcount": int(frames.map[number] & COUNT) + int(frames.extra[number]),
-        "slot": int(frames.slot[number]) if state & SWAP_CACHE else None,
-        "writeback": bool(state & WRITEBACK),
-        "locked": bool(state & LOCKED),
-        "speculative": bool(state & SPECULATIVE),
-        "batch": int(state >> CPU_SHIFT) if state & BATCHED else None,
-        "token": int(frames.token[number]),
-        "memcg": int(frames.group[number]) if len(frames.charges) > 1 else next(iter(frames.charges)),
-        "references": owners,
-    }
+    assert sum(owners.values()) == total
+    return owners
 
 
 def _reference(machine: SimulatedMachine, reference: ReferenceState) -> dict[str, Any]:
@@ -102,7 +114,7 @@ def _reference(machine: SimulatedMachine, reference: ReferenceState) -> dict[str
         "owner": reference.owner.handle,
         "pages": reference.pages.tolist(),
         "frames": reference.frames.tolist(),
-        "leading": _leads(machine.memory, reference).tolist(),
+        "leading": leads(machine.memory, reference).tolist() if reference.coherent else None,
         "kind": "pin" if reference.pin else "get",
         "write": reference.write,
         "longterm": reference.longterm,
@@ -115,14 +127,16 @@ def observe(machine: SimulatedMachine) -> dict[tuple[Any, ...], int]:
     memory = machine.memory
     seen: dict[tuple[Any, ...], int] = {}
     for state in machine.processes:
-        for page in np.flatnonzero(state.words).tolist():
-            word = state.words[page]
-            number = int(word & NUMBER)
-            frame = number if word & PRESENT else int(memory.slots.frame[number])
-            value = memory.frames.token[frame] if frame or word & PRESENT else memory.slots.content[number]
-            seen["process", state.handle, page] = int(value) if frame or not word & PRESENT else 0
+        pages = np.flatnonzero(state.words)
+        words = state.words[pages]
+        number = words & NUMBER
+        swapped = (words & PRESENT) == 0
+        frame = np.where(swapped, memory.slots.frame[np.where(swapped, number, 0)], number)
+        content = memory.slots.content[np.where(swapped, number, 0)]
+        value = np.where(swapped & (frame == 0), content, np.where(frame == 0, 0, memory.frames.token[frame]))
+        seen.update((("process", state.handle, page), v) for page, v in zip(pages.tolist(), value.tolist(), strict=True))
     for handle, reference in enumerate(machine.references):
         if isinstance(reference, ReferenceState):
-            for index, frame in enumerate(reference.frames.tolist()):
-                seen["reference", handle, index] = int(memory.frames.token[frame]) if frame else 0
+            values = np.where(reference.frames == 0, 0, memory.frames.token[reference.frames]).tolist()
+            seen.update((("reference", handle, index), value) for index, value in enumerate(values))
     return seen

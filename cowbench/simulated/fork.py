@@ -47,6 +47,8 @@ class Walk:
         self._skip = parent.dontfork if parent.dontfork is not None and parent.dontfork.any() else None
         child.words = memory.rows.words(self.end)
         child.marks = None if parent.marks is None else parent.marks.copy()
+        if child.marks is not None and self._skip is not None:
+            child.marks[self._skip] = 0
 
     def decide(self, stop: int) -> Candidates:
         """Return the pages not yet walked, up to `stop`, that the policy wants copied for the child at once."""
@@ -187,7 +189,8 @@ class Walk:
         parent, child = self.parent, self.child
         if parent.leading is None or not parent.held:
             return 0
-        pages = np.unique(np.concatenate([r.pages for r in parent.held.values() if r.coherent] or [np.zeros(0, np.intp)]))
+        here = [r.pages for r in parent.held.values() if r.coherent and r.space is parent.space]
+        pages = np.unique(np.concatenate([*here, np.zeros(0, np.intp)]))
         pages = pages[parent.leads(pages) > 0]
         mine, theirs = parent.words[pages], child.words[pages]
         same = (mine & (PRESENT | NUMBER)) == (theirs & (PRESENT | NUMBER))

@@ -190,7 +190,9 @@ class SimulatedMachine:
     def move(self, process: Process, cpu: int) -> None:
         self._next()
         self._check_cpu(cpu)
-        self._process(process).cpu = cpu
+        state = self._process(process)
+        if state.alive:
+            state.cpu = cpu
 
     def drain(self, cpu: int) -> None:
         self._next()
@@ -318,6 +320,8 @@ class SimulatedMachine:
             chosen = walk.decide(min(at + 1, walk.end))
             while pending and min(pending[0].entry.at, walk.end) == at:
                 self._land(walk.parent, pending.pop(0), landing)
+            if self.memory.policy.sees_truth:
+                chosen = walk.decide(min(at + 1, walk.end))  # an oracle decides at the last moment
             walk.advance(min(at + 1, walk.end), chosen)
         if not walk.failed:
             walk.advance(walk.end, walk.decide(walk.end))

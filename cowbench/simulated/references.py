@@ -87,7 +87,7 @@ def release(memory: Memory, request: ReferenceState, handle: int) -> None:
     owner = request.owner
     real = request.frames[request.frames != 0]
     if request.coherent:
-        _lead(request, _leads(memory, request), -1)
+        _lead(request, leads(memory, request), -1)
     _count(memory, request, real, -1)
     _add(owner.references, real, -1, request.distinct)
     del owner.held[handle]
@@ -132,7 +132,7 @@ def _lead(request: ReferenceState, where: Mask, sign: int) -> None:
             _add(owner.leading[request.row(zero_page)], pages, sign, request.distinct)
 
 
-def _leads(memory: Memory, request: ReferenceState) -> Mask:
+def leads(memory: Memory, request: ReferenceState) -> Mask:
     """Return for each element whether the owner's page still leads to its frame."""
     owner = request.owner
     if owner.leading is None or request.space is not owner.space:

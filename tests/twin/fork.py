@@ -40,6 +40,8 @@ def fork(state: State, parent: Process, child: Process, fail_at: int | None, oth
         found = _refcount(entry)
         early = _wants_early_copy(state, parent, entry, found)
         others.land_at(page)
+        if state.policy.early == "truth":  # an oracle decides at the last moment
+            early = _wants_early_copy(state, parent, entry, found)
         if not _pass(walk, page, entry, found, early):
             _unwind(walk)
             return
