@@ -4,7 +4,7 @@
 PYTHON ?= python3
 STORE  ?= cowbench.db
 OUTPUT ?= report
-JOBS   ?= $(shell nproc)
+JOBS   ?= $(shell nproc 2>/dev/null || echo 1)
 BIN    := .venv/bin
 
 .PHONY: report test bench clean

@@ -16,7 +16,7 @@ import pytest
 import cowbench
 from cowbench import keys
 from cowbench.costs import read_profile
-from cowbench.errors import ParameterError, PluginError
+from cowbench.errors import ParameterError, PluginError, StoreError
 from cowbench.grid import Cell, grid, specs
 from cowbench.schema import Row
 from cowbench.store import Store
@@ -206,14 +206,13 @@ def test_a_killed_run_keeps_its_rows_and_is_resumed(tmp_path: Path) -> None:
 def wait_for_rows(store: Path) -> int:
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
-        if store.exists() and store.stat().st_size:
-            try:
-                with Store(store, read_only=True) as opened:
-                    rows = len(opened.rows())
-            except cowbench.errors.StoreError:  # being created
-                rows = 0
-            if rows:
-                return rows
+        try:
+            with Store(store, read_only=True) as opened:
+                rows = len(opened.rows())
+        except StoreError:  # not there yet, or just being created
+            rows = 0
+        if rows:
+            return rows
         time.sleep(0.05)
     raise AssertionError("no row was written within a minute")
 
