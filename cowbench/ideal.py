@@ -169,6 +169,13 @@ class IdealMachine:
             return bool(self.values[state.cells[index]] == seen)
         return seen == state.first[index] or (self.writers[seen] == state.owner and seen > state.since)
 
+    def led(self, reference: int, index: int) -> bool:
+        """Return whether an element of a live reference is coherent and still shares the cell of its owner's page."""
+        state = self.references[reference]
+        assert state is not None
+        owner, page = self.processes[state.owner], state.pages[[index]]
+        return state.coherent and bool(self._cells(owner, page, touch=False)[0] == state.cells[index])
+
     def adopt_page(self, process: int, page: int, value: int) -> None:
         """Take over what a process was seen to read, so that one fault is told once."""
         cell = self._cells(self.processes[process], np.array([page]), touch=True)

@@ -19,12 +19,9 @@ from cowbench.errors import OutOfFrames
 from cowbench.generator import random_program
 from cowbench.machine import Machine, MachineConfig
 from cowbench.operations import Operation
-from cowbench.plugins import load
-from cowbench.policy import Policy
 from cowbench.shrink import shrink
-from cowbench.simulated import SimulatedMachine
+from tests.modelled import modelled
 from tests.same_state import same_state
-from tests.simulated_state import snapshot
 from tests.twin import Twin
 
 Parameters = dict[str, Any]
@@ -52,20 +49,15 @@ def draw_parameters(policy: str, rng: Generator) -> Parameters:
     return {key: values[int(rng.integers(len(values)))] for key, values in choices.items()}
 
 
-def build(policy: str, parameters: Parameters) -> Policy:
-    """Return a built-in policy."""
-    return load("policy", policy).from_values(parameters)  # type: ignore[return-value]
-
-
 def first_difference(
     policy: str, parameters: Parameters, config: MachineConfig, program: list[Operation]
 ) -> int | None:
     """Return the index of the operation after which model and twin differ, None if they never do."""
-    twin, model = Twin(policy, dict(parameters), config), SimulatedMachine(build(policy, parameters), config)
+    twin, model = Twin(policy, dict(parameters), config), modelled(policy, parameters, config)
     for index, operation in enumerate(program):
         if _done(operation, twin) != _done(operation, model):
             return index
-        if twin.ledger != model.ledger or not same_state(twin.snapshot(), snapshot(model)):
+        if twin.ledger != model.ledger or not same_state(twin.snapshot(), model.snapshot()):
             return index
     return None
 
@@ -97,7 +89,9 @@ def main() -> int:
     parser.add_argument("--state", type=Path, help="JSON file that remembers how far each policy is")
     parser.add_argument("--policy", action="append", choices=sorted(CHOICES), help="only these")
     options = parser.parse_args()
-    state: dict[str, list[int]] = json.loads(options.state.read_text()) if options.state and options.state.exists() else {}
+    state: dict[str, list[int]] = (
+        json.loads(options.state.read_text()) if options.state and options.state.exists() else {}
+    )
     for policy in options.policy or CHOICES:
         seed, done = state.get(policy, [0, 0])
         while done < options.operations:

@@ -134,7 +134,9 @@ def observe(machine: SimulatedMachine) -> dict[tuple[Any, ...], int]:
         frame = np.where(swapped, memory.slots.frame[np.where(swapped, number, 0)], number)
         content = memory.slots.content[np.where(swapped, number, 0)]
         value = np.where(swapped & (frame == 0), content, np.where(frame == 0, 0, memory.frames.token[frame]))
-        seen.update((("process", state.handle, page), v) for page, v in zip(pages.tolist(), value.tolist(), strict=True))
+        seen.update(
+            (("process", state.handle, page), v) for page, v in zip(pages.tolist(), value.tolist(), strict=True)
+        )
     for handle, reference in enumerate(machine.references):
         if isinstance(reference, ReferenceState):
             values = np.where(reference.frames == 0, 0, memory.frames.token[reference.frames]).tolist()

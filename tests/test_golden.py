@@ -1,15 +1,20 @@
-"""The scalar twin gives every cell of the golden vectors."""
+"""The numpy model and the scalar twin both give every cell of the golden vectors."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from cowbench.machine import MachineConfig
 from cowbench.operations import Fork
 from tests.golden import ERAS, POLICIES, SPECS, TORN, Vector
+from tests.modelled import Modelled, modelled
 from tests.twin import Twin
 
+Build = Callable[[str, dict[str, Any], MachineConfig], Twin | Modelled]
+MACHINES = [pytest.param(modelled, id="model"), pytest.param(Twin, id="twin")]
 CASES = [
     pytest.param(vector, column, spec, id=f"{vector.name}-{column}-{','.join(map(str, spec[1].values()))}")
     for vector in [*ERAS, *POLICIES]
@@ -18,16 +23,16 @@ CASES = [
 ]
 
 
-def cell(twin: Twin) -> str:
-    counts = twin.ledger
+def cell(machine: Twin | Modelled) -> str:
+    counts = machine.ledger
     lost = counts.lost_pins + counts.lost_gets + counts.lost_pins_documented
     words = [f"{sum(counts.copies.values())}/{sum(counts.false_positives.values())}"]
     return " ".join([*words, *(["P"] if lost else []), *(["L"] if counts.leaks else [])])
 
 
-def places(twin: Twin) -> dict[tuple[int, int], tuple[str, int]]:
+def places(machine: Twin | Modelled) -> dict[tuple[int, int], tuple[str, int]]:
     """Where each page of each process lies: in a slot (and perhaps its frame of the swap cache), or in a frame."""
-    seen = twin.snapshot()
+    seen = machine.snapshot()
     found: dict[tuple[int, int], tuple[str, int]] = {}
     for process, facts in seen["processes"].items():
         for page, entry in facts["pages"].items():
@@ -39,61 +44,64 @@ def places(twin: Twin) -> dict[tuple[int, int], tuple[str, int]]:
     return found
 
 
-def run(twin: Twin, vector: Vector) -> tuple[set[int], int]:
+def run(machine: Twin | Modelled, vector: Vector) -> tuple[set[int], int]:
     """Replay; return the processes whose page moved to another frame, and the faults of the last operations."""
     moved: set[int] = set()
     faults = 0
     for index, operation in enumerate(vector.program):
         if index == len(vector.program) - vector.tail:
-            faults = count_faults(twin)
+            faults = count_faults(machine)
         watched = bool(vector.moves) and len(vector.program) < 200
-        before, copies = (places(twin), sum(twin.ledger.copies.values())) if watched else ({}, 0)
-        operation.apply(twin)
-        if watched and sum(twin.ledger.copies.values()) > copies:
+        before, copies = (places(machine), sum(machine.ledger.copies.values())) if watched else ({}, 0)
+        operation.apply(machine)
+        if watched and sum(machine.ledger.copies.values()) > copies:
             parent = operation.process if isinstance(operation, Fork) else None
-            for (process, page), place in places(twin).items():
+            for (process, page), place in places(machine).items():
                 old = before.get((process, page)) or before.get((parent, page))  # type: ignore[arg-type]
                 if old not in (None, place):
                     moved.add(process)
-    return moved, count_faults(twin) - faults
+    return moved, count_faults(machine) - faults
 
 
-def count_faults(twin: Twin) -> int:
-    counts = twin.ledger.faults
+def count_faults(machine: Twin | Modelled) -> int:
+    counts = machine.ledger.faults
     return counts.zero_fill + counts.reuse + counts.copy + counts.read_zero + counts.swap_in
 
 
+@pytest.mark.parametrize("build", MACHINES)
 @pytest.mark.parametrize(("vector", "column", "spec"), CASES)
-def test_cell(vector: Vector, column: str, spec: tuple[str, dict[str, Any]]) -> None:
-    twin = Twin(*spec, vector.config)
-    moved, faults = run(twin, vector)
-    assert cell(twin) == vector.expected[column]
-    copies, false = sum(twin.ledger.copies.values()), sum(twin.ledger.false_positives.values())
+def test_cell(build: Build, vector: Vector, column: str, spec: tuple[str, dict[str, Any]]) -> None:
+    machine = build(*spec, vector.config)
+    moved, faults = run(machine, vector)
+    assert cell(machine) == vector.expected[column]
+    copies, false = sum(machine.ledger.copies.values()), sum(machine.ledger.false_positives.values())
     if column in vector.causes:
-        assert twin.ledger.causes[vector.causes[column]] == false > 0
+        assert machine.ledger.causes[vector.causes[column]] == false > 0
     if column in vector.sites:
-        assert twin.ledger.copies[vector.sites[column]] == copies > 0
+        assert machine.ledger.copies[vector.sites[column]] == copies > 0
     if column in vector.moves and len(vector.program) < 200:
         assert moved == vector.moves[column]
     if column in vector.faults:
         assert faults == vector.faults[column]
     if column in vector.failures:
-        assert sum(counts.failed for counts in twin.ledger.forks) == vector.failures[column]
+        assert sum(counts.failed for counts in machine.ledger.forks) == vector.failures[column]
 
 
+@pytest.mark.parametrize("build", MACHINES)
 @pytest.mark.parametrize("column", TORN.torn)
-def test_torn_snapshot(column: str) -> None:
+def test_torn_snapshot(build: Build, column: str) -> None:
     for name, parameters in SPECS[column]:
-        twin = Twin(name, parameters, TORN.config)
-        run(twin, TORN)
-        assert twin.ledger.torn_snapshots == TORN.torn[column]
+        machine = build(name, parameters, TORN.config)
+        run(machine, TORN)
+        assert machine.ledger.torn_snapshots == TORN.torn[column]
 
 
+@pytest.mark.parametrize("build", MACHINES)
 @pytest.mark.parametrize("name", ["anon_exclusive", "oracle"])
-def test_frozen_writers_tear_nothing(name: str) -> None:
-    twin = Twin(name, {"freeze_writers": True}, TORN.config)
-    run(twin, TORN)
-    assert twin.ledger.torn_snapshots == 0
+def test_frozen_writers_tear_nothing(build: Build, name: str) -> None:
+    machine = build(name, {"freeze_writers": True}, TORN.config)
+    run(machine, TORN)
+    assert machine.ledger.torn_snapshots == 0
 
 
 def test_the_table_is_whole() -> None:
