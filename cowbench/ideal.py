@@ -1,8 +1,11 @@
 """Backend 2: what every reader should see. No frames, no policy: each process has memory of its own.
 
-A page of a process is a *cell*: born when the page is first written or referenced, copied at fork, replaced by discard. A coherent
-reference holds its owner's cell; so it sees what its owner's page table shows, and after the owner's discard or exit the
-orphan's own history. A snapshot may show the value at get() or any later value that its owner wrote, never another process's.
+A page of a process is a *cell*: born when the page is first written or referenced, copied at fork, replaced by
+discard. A coherent
+reference holds its owner's cell; so it sees what its owner's page table shows, and after the owner's discard or exit
+the
+orphan's own history. A snapshot may show the value at get() or any later value that its owner wrote, never another
+process's.
 What truth does not decide it is told: that a fork failed, or at which page memory ran out (`outcome`).
 """
 
@@ -25,7 +28,8 @@ class Outcome:
     """What happened on the machine that the ideal follows, for the next operation.
 
     done: elements of a write that were applied before memory ran out, None for all. failed: the fork failed.
-    refused: handles whose reference was never taken. writes: for each interleaved write of a fork, how many elements landed
+    refused: handles whose reference was never taken. writes: for each interleaved write of a fork, how many elements
+    landed
     during the walk and how many were done after it.
     """
 
@@ -37,7 +41,9 @@ class Outcome:
 
 @dataclass
 class IdealReference:
-    """A reference as its owner means it. cells: one an element. since, first: operation and values at a snapshot's get()."""
+    """A reference as its owner means it. cells: one an element. since, first: operation and values at a snapshot's
+    get().
+    """
 
     owner: int
     pages: npt.NDArray[np.int64]
@@ -60,7 +66,8 @@ class IdealProcess:
 class IdealMachine:
     """A Machine of perfect isolation. `values` holds the token of each cell; cell 0 is the zero page.
 
-    `writers[n]` is the process on whose behalf operation n stored. `instants`, after a fork with writes that landed: the child,
+    `writers[n]` is the process on whose behalf operation n stored. `instants`, after a fork with writes that landed:
+    the child,
     the pages they touched, and one row a possible instant with the values of these pages.
     """
 
@@ -184,7 +191,8 @@ class IdealMachine:
     def cut_off(self, elements: list[tuple[int, int, int, int]]) -> None:
         """Take over what references were seen to show: (handle, element, frame, value) each.
 
-        Coherent ones leave their owner's page; those that left the same cell together and lie in the same frame share a history.
+        Coherent ones leave their owner's page; those that left the same cell together and lie in the same frame
+        share a history.
         """
         made: dict[tuple[int, int], np.int64] = {}
         for handle, index, frame, value in elements:

@@ -40,7 +40,8 @@ CAUSES: tuple[Cause, ...] = (
     "policy",
 )
 """Why a copy was made though nobody else observed the frame: the first that applies. Copies at fork are
-decided by nothing but the pin test, so there only bias_overflow (a pin of the mm is live), sticky_bit (none is) and policy apply."""
+decided by nothing but the pin test, so there only bias_overflow (a pin of the mm is live), sticky_bit (none is) and
+policy apply."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,8 @@ class ForkCounts:
 @dataclass
 class FaultCounts:
     """Faults by what they did: zero_fill (fresh page), reuse, copy, swap_in (page read back or found cached),
-    read_zero (zero page mapped), unshare_reuse (read pin found the page its own)."""
+    read_zero (zero page mapped), unshare_reuse (read pin found the page its own).
+    """
 
     zero_fill: int = 0
     reuse: int = 0

@@ -24,7 +24,9 @@ Pages = range | npt.NDArray[np.integer]
 """Virtual page numbers: a range of step 1 (the fast path) or an integer array, duplicates allowed."""
 
 PageState = Literal["locked", "speculative", "writeback"]
-"""What `stage` can put a page into: locked by somebody, one speculative count that nobody owns, under swap writeback."""
+"""What `stage` can put a page into: locked by somebody, one speculative count that nobody owns, under swap
+writeback.
+"""
 
 Capability = Literal["stage", "fork_interleaving", "allocation_failure", "synchronous_swap", "stable_writes", "limits"]
 """What only some backends can do; a backend without it raises NotApplicable."""

@@ -26,8 +26,10 @@ Reader = tuple[str, int, int]
 class Divergence:
     """A reader that saw a value it must not see, at operation number `step` of the program (from 0).
 
-    parted: a coherent reference that by right leads to its owner's page and does not show what that page shows, that page
-    when it misses what a device wrote through the reference, or an orphan that misses it though it once was the same memory.
+    parted: a coherent reference that by right leads to its owner's page and does not show what that page shows, that
+    page
+    when it misses what a device wrote through the reference, or an orphan that misses it though it once was the same
+    memory.
     """
 
     step: int
@@ -48,7 +50,9 @@ class Witness:
     shortages: int = 0
 
     def apply(self, operation: Operation) -> list[Divergence]:
-        """Carry an operation out on both and return the readers that newly diverge; a shortage of frames is no error here."""
+        """Carry an operation out on both and return the readers that newly diverge; a shortage of frames is no error
+        here.
+        """
         outcome = self._on_machine(operation)
         self.ideal.outcome = outcome
         operation.apply(self.ideal)
@@ -112,7 +116,9 @@ class Witness:
         return parted + pages + wrong
 
     def _parted(self, reader: Reader, value: int, seen: dict[Any, int]) -> bool:
-        """Return whether a coherent reference shows something else than its owner's page, to which it leads by right."""
+        """Return whether a coherent reference shows something else than its owner's page, to which it leads by
+        right.
+        """
         reference = self.ideal.references[reader[1]]
         assert reference is not None
         page = ("process", reference.owner, int(reference.pages[reader[2]]))
@@ -128,11 +134,14 @@ class Witness:
         return reader[1] == reference.owner and reader[2] in cut
 
     def _other_frame(self, operation: Operation, reader: Reader) -> bool:
-        """Return whether a device wrote to what by right is the same orphan memory, through a reference to another frame."""
+        """Return whether a device wrote to what by right is the same orphan memory, through a reference to another
+        frame.
+        """
         if not isinstance(operation, DeviceWrite):
             return False
         reference, other = self.ideal.references[reader[1]], self.ideal.references[operation.reference]
-        assert reference is not None and other is not None
+        assert reference is not None
+        assert other is not None
         twins = np.flatnonzero(other.cells == reference.cells[reader[2]]).tolist()
         mine = self._frame(reader)
         return reference.coherent and any(self._frame(("reference", operation.reference, i)) != mine for i in twins)

@@ -6,7 +6,6 @@ import dataclasses
 import difflib
 import typing
 from collections.abc import Iterable, Mapping
-from functools import cache
 from typing import Any, ClassVar, Literal, Self, dataclass_transform
 
 from cowbench.errors import ParameterError
@@ -87,7 +86,6 @@ def spell(value: Value) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-@cache
 def value_type(cls: type[Parametrised], name: str) -> Any:
     """Return the declared type of parameter `name`: a plain type or a Literal."""
     return typing.get_type_hints(cls)[name]

@@ -1,4 +1,6 @@
-"""anon_exclusive: 5.19 and later (6c287605fd56). Pages remember that they are one mm's own; read-only pins unshare first."""
+"""anon_exclusive: 5.19 and later (6c287605fd56). Pages remember that they are one mm's own; read-only pins unshare
+first.
+"""
 
 from dataclasses import replace
 from typing import Literal

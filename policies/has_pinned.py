@@ -1,4 +1,6 @@
-"""has_pinned: 5.9 to 5.17. page_count, and fork copies what looks pinned if the mm ever pinned (008cfe4418b3, 70e806e4e645)."""
+"""has_pinned: 5.9 to 5.17. page_count, and fork copies what looks pinned if the mm ever pinned (008cfe4418b3,
+70e806e4e645).
+"""
 
 from typing import Literal
 

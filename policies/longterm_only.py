@@ -1,4 +1,7 @@
-"""longterm_only: never shipped; J. Gunthorpe's remark of 18 Sep 2020. As has_pinned, but only FOLL_LONGTERM marks the mm."""
+"""longterm_only: never shipped; J. Gunthorpe's remark of 18 Sep 2020.
+
+As has_pinned, but only FOLL_LONGTERM marks the mm.
+"""
 
 from cowbench import rules
 from cowbench.kernels import LINUX_5_17, KernelFlags

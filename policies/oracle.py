@@ -1,4 +1,7 @@
-"""oracle: knows who observes what. No false-positive copy, no leak, no lost reference; it may tear snapshots at fork."""
+"""oracle: knows who observes what.
+
+No false-positive copy, no leak, no lost reference; it may tear snapshots at fork.
+"""
 
 from dataclasses import replace
 
@@ -11,7 +14,7 @@ class Oracle(EarlyCopyPolicy):
     kernels = "none: sees what no kernel can"
     sees_truth = True
 
-    freeze_writers: bool = parameter(False, help="write-protect a page while it is copied, so that writers wait for fork")
+    freeze_writers: bool = parameter(False, help="writers wait for fork while a page is copied")
 
     def flags(self) -> KernelFlags:
         return replace(LINUX_6_19, freeze_writers=self.freeze_writers)

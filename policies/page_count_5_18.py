@@ -1,4 +1,7 @@
-"""page_count_5_18: 5.18. The count decides as in has_pinned, after draining the local LRU batch and freeing the swap cache."""
+"""page_count_5_18: 5.18.
+
+The count decides as in has_pinned, after draining the local LRU batch and freeing the swap cache.
+"""
 
 from cowbench import rules
 from cowbench.kernels import LINUX_5_17, KernelFlags

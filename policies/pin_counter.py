@@ -1,4 +1,7 @@
-"""pin_counter: never shipped; the "future work" of 008cfe4418b3. As has_pinned, with a counter in place of the sticky bit."""
+"""pin_counter: never shipped; the "future work" of 008cfe4418b3.
+
+As has_pinned, with a counter in place of the sticky bit.
+"""
 
 from cowbench import rules
 from cowbench.kernels import LINUX_5_17, KernelFlags

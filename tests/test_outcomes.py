@@ -6,12 +6,14 @@ latest once a probe is appended in which everybody writes and reads everything.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from cowbench.generator import random_program
 from cowbench.ledger import Ledger
-from cowbench.machine import MachineConfig, Process, Reference
+from cowbench.machine import Process, Reference
 from cowbench.operations import DeviceWrite, Discard, Exec, Exit, Operation, Release, Write
 from cowbench.outcomes import Divergence, Reader, Witness
 from tests.fuzzing import CHOICES, draw_parameters
@@ -47,7 +49,8 @@ class Account:
         rng = np.random.default_rng([seed, *policy.encode()])
         self.parameters = draw_parameters(policy, rng)
         config, self.program = random_program(rng, pages=20)
-        self.machine = modelled(policy, self.parameters, MachineConfig(**{**vars(config), "frames": 4096, "memcg_limits": {}}))
+        config = replace(config, frames=4096, memcg_limits={})  # the oracle of the ideal knows no shortage
+        self.machine = modelled(policy, self.parameters, config)
         self.witness = Witness(self.machine, observe)
         self.cut: set[Reader] = set()
 
@@ -60,7 +63,6 @@ class Account:
         leaked = [d for d in found if d.reader[0] != "torn" and (not d.parted or self._written_by_another(d, known))]
         assert bool(leaked) == (self.machine.ledger.leaks > leaks), (operation, found)
         assert sum(d.reader[0] == "torn" for d in found) == self.machine.ledger.torn_snapshots - torn
-
 
     def _written_by_another(self, divergence: Divergence, known: int) -> bool:
         """Return whether a reference that was cut off shows what another process wrote in this step."""

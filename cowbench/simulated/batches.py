@@ -48,7 +48,7 @@ class Batches:
         self._frames.state[frames] |= np.uint8(int(BATCHED) | cpu << int(CPU_SHIFT))
         self._frames.map[frames] |= LOOK
 
-    def _settle(self, frames: IntArray) -> int:
+    def _settle(self, frames: IntArray) -> IntArray:
         if not len(frames):
             return EMPTY
         self._frames.extra[frames] -= np.int32(1)

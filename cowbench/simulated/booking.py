@@ -17,7 +17,9 @@ from cowbench.views import Mask
 def book_copies(
     memory: Memory, process: ProcessState, site: str, old: IntArray, part: PresentPart, which: IntArray | None
 ) -> None:
-    """Book the copies that `process` takes of frames `old`, the pages `which` of `part` (None: the first), beforehand."""
+    """Book the copies that `process` takes of frames `old`, the pages `which` of `part` (None: the first),
+    beforehand.
+    """
     ledger = memory.ledger
     ledger.copies[site] += len(old)
     shared = part.shared[: len(old)] if which is None else part.shared[which]
@@ -28,9 +30,7 @@ def book_copies(
     _book_causes(memory, process, old[needless], part, needless if which is None else which[needless])
 
 
-def _book_causes(
-    memory: Memory, process: ProcessState, frames: IntArray, part: PresentPart, which: IntArray
-) -> None:
+def _book_causes(memory: Memory, process: ProcessState, frames: IntArray, part: PresentPart, which: IntArray) -> None:
     """Book why pages were copied that nobody else observed: the first cause that applies, after the rule's actions."""
     seen, stable = part.seen, memory.config.stable_writes
     on_lru = seen.on_lru[which]

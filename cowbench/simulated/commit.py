@@ -32,7 +32,9 @@ class Task:
 
 @dataclass(frozen=True)
 class NewFrames:
-    """The frames a plan allocated, in order. for_page, for_copy: the same by position, where positions differ in kind."""
+    """The frames a plan allocated, in order. for_page, for_copy: the same by position, where positions differ in
+    kind.
+    """
 
     all: Selection
     for_page: Selection
@@ -105,7 +107,7 @@ def _fill(memory: Memory, task: Task, pages: Pages, at: IntArray, new: NewFrames
     if process.own is not None:
         process.own[mine] = 1
     if zeros and process.leading is not None:
-        lose(memory, process, place(pages, at, len(at)))
+        lose(memory, process, _page_numbers(pages, at, len(at)))
     _mark(process, here, task)
     process.present += len(at)
     process.zero_pages -= zeros
@@ -210,7 +212,9 @@ def _left_behind(
 
 
 def _positions(part: PresentPart, which: IntArray | None, count: int) -> IntArray | None:
-    """Return where in the batch the pages `which` (None: the first `count`) of a part are, None for the first `count`."""
+    """Return where in the batch the pages `which` (None: the first `count`) of a part are, None for the first
+    `count`.
+    """
     if part.at is None:
         return which
     return part.at[:count] if which is None else part.at[which]

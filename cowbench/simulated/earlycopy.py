@@ -134,7 +134,9 @@ class EarlyCopies:
             return
         biased = int(np.count_nonzero(chosen.refcount[needless] >= GUP_PIN_COUNTING_BIAS - 1))
         mm = parent.space.mm
-        cause = "bias_overflow" if parent.space.live_pins else "sticky_bit" if mm.has_pinned or mm.pins > 0 else "policy"
+        cause = (
+            "bias_overflow" if parent.space.live_pins else "sticky_bit" if mm.has_pinned or mm.pins > 0 else "policy"
+        )
         ledger.false_positives["fork"] += total
         ledger.causes[cause] += biased
         ledger.causes["policy"] += total - biased

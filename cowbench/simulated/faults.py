@@ -138,6 +138,7 @@ def _write_block(memory: Memory, task: Task, block: Pages, words: npt.NDArray[np
 
 def _store(memory: Memory, task: Task, pages: Pages, words: npt.NDArray[np.uint32]) -> None:
     """Write to pages that are writable already."""
+    assert task.token is not None
     memory.frames.token[words & NUMBER] = task.token
     if task.process.marks is not None:
         task.process.marks[as_array(pages)] = 0

@@ -78,8 +78,8 @@ class Walk:
         facts = truth(memory, seen.mapcount > 1, parent.leads(pages) > 0)
         return ask(memory.policy.copy_early, ForkPages(seen, parent.space.mm, facts)), seen.refcount
 
-    def advance(self, stop: int, chosen: Candidates) -> None:
-        """Walk on to `stop`: copy the chosen pages, share the rest; stops where an early copy fails fork."""
+    def advance(self, stop: int, chosen: Candidates) -> bool:
+        """Walk on to `stop`: copy the chosen pages, share the rest. False: an early copy failed fork on the way."""
         runs, failed = self.early.allocate(len(chosen.pages))
         if failed is not None:
             self.failed = True
@@ -95,6 +95,7 @@ class Walk:
             if self.child.own is not None:
                 self.child.own[new] = 1
         self.at = stop
+        return not self.failed
 
     def _share(self, stop: int, copied: IntArray) -> None:
         """Share the pages up to `stop` with the child, but for the copied ones and those marked MADV_DONTFORK."""
@@ -177,9 +178,7 @@ class Walk:
     def book(self) -> None:
         """Book what this fork did."""
         early = self.early
-        counts = ForkCounts(
-            self._ptes, self._swap_ptes, early.made, early.attempts, early.lock_drops, self.failed
-        )
+        counts = ForkCounts(self._ptes, self._swap_ptes, early.made, early.attempts, early.lock_drops, self.failed)
         self.memory.ledger.forks.append(counts)
         if not self.failed:
             self.memory.ledger.missed_early_copies += self._missed()

@@ -28,7 +28,8 @@ class Frames:
     """Columns with one entry a frame; entry 0 is the zero page and is never counted.
 
     map: uint16 mapcount and LOOK. extra: int32 references besides mappings. owners: int32 live references
-    (not counts). coherent: int32 live coherent ones. state: uint8 bits above. slot: uint32 swap slot while in the swap cache.
+    (not counts). coherent: int32 live coherent ones. state: uint8 bits above. slot: uint32 swap slot while in the
+    swap cache.
     token: uint32 operation that wrote last. group: uint16 memory cgroup charged, used once a second group exists.
     """
 
@@ -60,10 +61,10 @@ class Frames:
         """Take `count` frames, charged to `group`; the caller checked `room` and books the peak."""
         fresh = min(count, len(self.map) - self.high)
         taken: Selection = slice(self.high, self.high + fresh)
-        self.high += fresh
         if fresh < count:
             old = self._dequeue(count - fresh)
-            taken = np.concatenate((np.arange(taken.start, taken.stop, dtype=np.uint32), old)) if fresh else old
+            taken = np.concatenate((numbers(taken), old)) if fresh else old
+        self.high += fresh
         self.free -= count
         self.used += count
         self.charges[group] = self.charges.get(group, 0) + count

@@ -41,7 +41,8 @@ RELEASED: Literal[0] = 0
 class SimulatedMachine:
     """A Machine whose pages are numpy columns and whose decisions are a policy's.
 
-    `ledger` counts what happened; `threads` says how the last fork's interleaved operations fared. Raises ProgramError for a configuration that cannot be.
+    `ledger` counts what happened; `threads` says how the last fork's interleaved operations fared. Raises
+    ProgramError for a configuration that cannot be.
     """
 
     def __init__(self, policy: Policy, config: MachineConfig | None = None) -> None:
@@ -312,19 +313,18 @@ class SimulatedMachine:
     def _walk(self, walk: Walk, landing: Landing) -> None:
         """Walk the page table; interleaved operations land at their page, after fork decided about it."""
         pending = sorted(landing.threads, key=lambda thread: thread.entry.at)
-        while pending and not walk.failed:
+        while pending:
             at = min(pending[0].entry.at, walk.end)
-            walk.advance(at, walk.decide(at))
-            if walk.failed:
+            if not walk.advance(at, walk.decide(at)):
                 return
             chosen = walk.decide(min(at + 1, walk.end))
             while pending and min(pending[0].entry.at, walk.end) == at:
                 self._land(walk.parent, pending.pop(0), landing)
             if self.memory.policy.sees_truth:
                 chosen = walk.decide(min(at + 1, walk.end))  # an oracle decides at the last moment
-            walk.advance(min(at + 1, walk.end), chosen)
-        if not walk.failed:
-            walk.advance(walk.end, walk.decide(walk.end))
+            if not walk.advance(min(at + 1, walk.end), chosen):
+                return
+        walk.advance(walk.end, walk.decide(walk.end))
 
     def _land(self, parent: ProcessState, thread: Thread, landing: Landing) -> None:
         kind = thread.entry.kind
@@ -340,9 +340,7 @@ class SimulatedMachine:
     def _take_thread(self, parent: ProcessState, thread: Thread, *, fast: bool) -> None:
         pin = thread.entry.kind == "pin"
         assert thread.handle is not None
-        self._take(
-            parent, thread.pages, thread.handle, pin=pin, write=True, longterm=pin, coherent=True, fast=fast
-        )
+        self._take(parent, thread.pages, thread.handle, pin=pin, write=True, longterm=pin, coherent=True, fast=fast)
 
     def _finish_threads(self, parent: ProcessState, landing: Landing) -> None:
         """Do what waited for the end of fork, in order. Raises OutOfFrames at the first that finds no frame."""

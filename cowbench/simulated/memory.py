@@ -1,4 +1,6 @@
-"""What the parts of the simulated machine share, and the questions they ask of it: facts for a policy, and the truth."""
+"""What the parts of the simulated machine share, and the questions they ask of it: facts for a policy, and the
+truth.
+"""
 
 from __future__ import annotations
 
@@ -72,9 +74,7 @@ def look(memory: Memory, cpu: int, numbers: IntArray, exclusive: Mask) -> Column
     return columns(memory, cpu, numbers, memory.frames.map[numbers], exclusive)
 
 
-def columns(
-    memory: Memory, cpu: int, numbers: IntArray, words: npt.NDArray[np.uint16], exclusive: Mask
-) -> Columns:
+def columns(memory: Memory, cpu: int, numbers: IntArray, words: npt.NDArray[np.uint16], exclusive: Mask) -> Columns:
     """As `look`, with the entries of `Frames.map` at hand."""
     frames, size = memory.frames, len(words)
     if not size or words.max() < LOOK:
@@ -126,7 +126,9 @@ def foreign(memory: Memory, process: ProcessState, numbers: IntArray) -> Mask:
 def observed(
     memory: Memory, process: ProcessState, numbers: IntArray, columns: Columns, *, mapped: int = 1, swapped: int = 0
 ) -> Mask:
-    """Return which frames have an observer besides `process`, whose own share is `mapped` mappings and `swapped` entries."""
+    """Return which frames have an observer besides `process`, whose own share is `mapped` mappings and `swapped`
+    entries.
+    """
     others: Mask = columns.mapcount > mapped
     if not columns.settled:
         others |= columns.swap_count > swapped

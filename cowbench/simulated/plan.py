@@ -1,7 +1,8 @@
 """Deciding a batch of faults: what the policy answers, as if the pages were done one by one.
 
 A plan covers pending pages in order and says for how many of them (`valid`) its answers hold: up to the first event
-that changes what later pages would see (an LRU batch that flushes while it holds one of them), or to the first page without
+that changes what later pages would see (an LRU batch that flushes while it holds one of them), or to the first page
+without
 a frame. The engine applies that prefix and plans again for the rest.
 """
 
@@ -63,7 +64,8 @@ class PresentPart:
 class Plan:
     """The faults of n pages in order.
 
-    absent: positions of none and zero-page entries that get a fresh frame. first, second: a frame is allocated at this position
+    absent: positions of none and zero-page entries that get a fresh frame. first, second: a frame is allocated at
+    this position
     for the page itself (fresh or read in), and for its copy. drains: the local batch is drained between the two.
     valid: how many positions may be applied; 0 if the first page finds no frame.
     """
@@ -146,9 +148,7 @@ def _plan_swap(
     waiting = at[np.flatnonzero(found.local)]
     seen = _at_swap_in(found, cached, fresh, counts)
     others = observed(memory, process, frames, seen, mapped=0, swapped=1)
-    view = SwapIn(
-        seen, process.space.mm, memory.config.stable_writes, access == "write", fresh, truth(memory, others)
-    )
+    view = SwapIn(seen, process.space.mm, memory.config.stable_writes, access == "write", fresh, truth(memory, others))
     own = ask(memory.policy.swap_in, view)
     plan.swap = SwapPart(at, slots, frames, fresh, view, own, seen, waiting)
     plan.first = _with(plan.first, at, ~cached)

@@ -10,7 +10,9 @@ CACHE_BITS = np.uint8(int(SWAP_CACHE) | int(WRITEBACK))
 
 
 class Slots:
-    """Columns with one entry a slot; slot 0 is never used. count: swap entries. frame: 0 if not cached. content: token."""
+    """Columns with one entry a slot; slot 0 is never used. count: swap entries. frame: 0 if not cached. content:
+    token.
+    """
 
     def __init__(self, frames: Frames) -> None:
         self._frames = frames

@@ -1,6 +1,7 @@
 """The page table entry: one uint32 word a page.
 
-0 = none. PRESENT | frame (frame 0: the zero page), with WRITE and EXCLUSIVE. Without PRESENT: a swap entry, slot number in the
+0 = none. PRESENT | frame (frame 0: the zero page), with WRITE and EXCLUSIVE. Without PRESENT: a swap entry, slot
+number in the
 low bits, with EXCLUSIVE. Rare bits (not dirty, tracked) live in a side table that exists only once needed.
 """
 
