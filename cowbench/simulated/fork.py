@@ -46,9 +46,7 @@ class Walk:
         self._ptes = self._swap_ptes = 0
         self._skip = parent.dontfork if parent.dontfork is not None and parent.dontfork.any() else None
         child.words = memory.rows.words(self.end)
-        child.marks = None if parent.marks is None else parent.marks.copy()
-        if child.marks is not None and self._skip is not None:
-            child.marks[self._skip] = 0
+        child.marks = None if parent.marks is None else np.zeros(self.end, np.uint8)
 
     def decide(self, stop: int) -> Candidates:
         """Return the pages not yet walked, up to `stop`, that the policy wants copied for the child at once."""
@@ -112,6 +110,9 @@ class Walk:
             np.bitwise_and(parent.words[block], KEEP, out=parent.words[block])
             child.words[block] = parent.words[block]
         child.words[spared] = 0
+        if parent.marks is not None and child.marks is not None:
+            child.marks[segment] = parent.marks[segment]
+            child.marks[spared] = 0
         if whole and self._dense():
             self._map_dense(mapped_frames(kept))
         else:

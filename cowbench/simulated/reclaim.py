@@ -16,9 +16,9 @@ def page_out(memory: Memory, process: ProcessState, pages: IntArray, drop: bool)
     memory.batches.drain(process.cpu)
     frames = memory.frames
     words = process.words[pages]
-    numbers = (words & NUMBER).astype(np.intp)
+    numbers = np.where((words & PRESENT) != 0, words & NUMBER, 0).astype(np.intp)
     state = frames.state[numbers]
-    wanted = ((words & PRESENT) != 0) & (numbers != 0) & ((frames.map[numbers] & COUNT) == 1) & ((state & BATCHED) == 0)
+    wanted = (numbers != 0) & ((frames.map[numbers] & COUNT) == 1) & ((state & BATCHED) == 0)
     if memory.policy.sees_truth:
         wanted &= frames.coherent[numbers] == 0
     pages, words, numbers, state = pages[wanted], words[wanted], numbers[wanted], state[wanted]
