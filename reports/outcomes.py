@@ -30,8 +30,7 @@ class Outcomes(Section):
 
 def _row(results: Results, policy: str) -> list[str | Markup]:
     found = [results.where(policy, name) for name in COLUMNS]
-    words = [word for word, loss in zip(("leaks", "loses pins", "loses gets"), found[:3], strict=True) if loss]
-    verdict = html.words(words) if words else "leaks and loses nothing"
+    verdict = html.words(results.losses(policy)) or "leaks and loses nothing"
     return [
         policy,
         verdict,

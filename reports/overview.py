@@ -6,11 +6,11 @@ from fractions import Fraction
 from markupsafe import Markup
 
 from cowbench.report import html
-from cowbench.report.results import LOSSES, Results
+from cowbench.report.picture import picture
+from cowbench.report.results import LOSSES, VERBS, Results
 from cowbench.report.section import Section
 from cowbench.summary import number
 
-VERBS = {"leaks": "leaks", "lost_pins": "loses pins", "lost_gets": "loses FOLL_GET references"}
 PLACES = 3
 """Workloads named in a sentence; the rest are counted, and the outcomes below name all."""
 
@@ -24,7 +24,7 @@ class Overview(Section):
             words = "This store holds no trials yet. Fill it with {} and write the report again."
             return html.paragraph(Markup(words).format(html.code("cowbench run")))
         sentences = [*_extent(results), *_clean(results), *_losses(results), *_torn(results)]
-        return html.join([*_failures(results), html.bullets(sentences), _ranking(results)])
+        return html.join([*_failures(results), html.bullets(sentences), picture(results), _ranking(results)])
 
 
 def _extent(results: Results) -> Iterator[str]:
@@ -110,14 +110,11 @@ def _failures(results: Results) -> Iterator[Markup]:
 
 
 def _ranking(results: Results) -> Markup:
-    """Return all policies, those that lose least kinds of things first, then by copies."""
+    """Return all policies with the numbers behind their rank."""
     copies, needless = results.sums("copies"), results.sums("false_positive_copies")
     lost = {policy: [sum(results.where(policy, loss).values()) for loss in LOSSES] for policy in results.policies}
-    order = sorted(
-        results.policies, key=lambda policy: (*(count > 0 for count in lost[policy]), copies[policy], policy)
-    )
     rows: list[html.Cells] = []
-    for policy in order:
+    for policy in results.ranking:
         counts = [number(copies[policy]), number(needless[policy]), *map(number, lost[policy])]
         rows.append([policy, *map(html.Shaded, counts)])
     caption = f"Policies by what they lose, then by copies in sum over the {len(results.common)} workloads that all ran"

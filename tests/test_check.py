@@ -27,6 +27,28 @@ def test_built_in_workloads_keep_their_contract(name: str) -> None:
     assert broken("workload", name) == {}
 
 
+@pytest.mark.parametrize("name", list(plugins.available("section")))
+def test_built_in_sections_keep_their_contract(name: str) -> None:
+    assert broken("section", name) == {}
+
+
+SECTIONS = {
+    "unescaped": ("Markup(results.policies)", "escapes what it shows", "unescaped"),
+    "text": ("'<p>'", "draws an empty store", "must return Markup, not str"),
+    "needs rows": ("Markup(results.rows[0]['copies'])", "draws an empty store", "line 11: IndexError"),
+    "changes": ("Markup(time.perf_counter())", "draws the same rows alike", "the second time"),
+}
+
+
+@pytest.mark.parametrize("case", SECTIONS)
+def test_a_section_that_breaks_a_promise_is_found_out(tmp_path: Path, case: str) -> None:
+    body, promise, words = SECTIONS[case]
+    head = '"""mine: for tests."""\n\nimport time\n\nfrom markupsafe import Markup\n'
+    cls = "from cowbench.report.section import Section\n\nclass Mine(Section):\n    title = 'Mine'\n"
+    text = f"{head}{cls}    def render(self, results):\n        return {body}\n"
+    assert words in broken("section", write_plugin(tmp_path, "mine", text))[promise]
+
+
 SOLE = "fault.refcount == 1"
 POLICIES = {
     "returns counts": ("fault.refcount", "answers with a boolean a page", "not int32[48]"),

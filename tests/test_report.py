@@ -223,7 +223,7 @@ def test_a_browser_without_network_shows_the_page(tmp_path: Path, browser: Brows
     page.on("request", lambda request: asked.append(request.url))
     page.goto((tmp_path / "index.html").as_uri())
     assert page.get_by_text("clean copies least").is_visible()
-    assert page.locator("svg[role=img]").count() == 2
+    assert page.locator("svg[role=img]").count() == 3
     assert page.locator("svg text", has_text="swap cache").first.is_visible()
     ink, paper = (page.evaluate(f"getComputedStyle(document.body).{name}") for name in ("color", "backgroundColor"))
     assert (brightness(ink) > brightness(paper)) == (scheme == "dark")

@@ -24,11 +24,15 @@ class Broken(Exception):
 
 
 def check(spec: PluginSpec) -> Iterator[Finding]:
-    """Yield a finding for every promise that a policy or workload makes."""
-    from cowbench.check import policies, workloads
+    """Yield a finding for every promise that a plug-in of this kind makes."""
+    from cowbench.check import policies, sections, workloads
 
-    promises = policies.PROMISES if spec.kind == "policy" else workloads.PROMISES
-    for promise, test in {**_BOTH, **promises}.items():
+    promises = {
+        "policy": {**_PARAMETRISED, **policies.PROMISES},
+        "workload": {**_PARAMETRISED, **workloads.PROMISES},
+        "section": sections.PROMISES,
+    }[spec.kind]
+    for promise, test in {"says what it is": _described, **promises}.items():
         yield Finding(promise, _problem(test, spec))
 
 
@@ -56,7 +60,4 @@ def _parameters(spec: PluginSpec) -> None:
         raise Broken("built from its own values it is another one; parameters must be plain values")
 
 
-_BOTH: dict[str, Callable[[PluginSpec], None]] = {
-    "says what it is": _described,
-    "parameters have valid defaults": _parameters,
-}
+_PARAMETRISED: dict[str, Callable[[PluginSpec], None]] = {"parameters have valid defaults": _parameters}

@@ -8,9 +8,10 @@ import click
 @click.command("check")
 @click.argument("file", metavar="FILE")
 def command(file: str) -> None:
-    """Hold a policy or workload to its contract; FILE is a path, or the name of one that is known.
+    """Hold a plug-in to its contract; FILE is a path, or the name of one that is known.
 
-    Policies are asked about made-up pages and run random programs; workloads are run, and their operations compared.
+    Policies are asked about made-up pages and run random programs; workloads are run, and their operations compared;
+    sections of the report draw made-up results.
     Exit code 2 if a promise is broken.
     """
     from cowbench import plugins, spec

@@ -13,8 +13,9 @@ from cowbench.costs import CostProfile, parse_profile
 from cowbench.schema import Row
 from cowbench.summary import Table
 
-LOSSES = ("leaks", "lost_pins", "lost_gets")
-"""Outcomes that no policy may have: a reader sees what it must not, or stops seeing what it must."""
+VERBS = {"leaks": "leaks", "lost_pins": "loses pins", "lost_gets": "loses FOLL_GET references"}
+"""Outcomes that no policy may have, worst first: a reader sees what it must not, or stops seeing what it must."""
+LOSSES = tuple(VERBS)
 
 
 @dataclass(frozen=True)
@@ -74,10 +75,16 @@ class Results:
         }
         return dict(sorted(found.items()))
 
+    def losses(self, policy: str) -> list[str]:
+        """Return what a policy leaks or loses somewhere, in words; empty if nothing."""
+        return [words for loss, words in VERBS.items() if self.where(policy, loss)]
+
     @cached_property
-    def clean(self) -> list[str]:
-        """Policies that leak and lose nothing on any workload."""
-        return [policy for policy in self.policies if not any(self.where(policy, loss) for loss in LOSSES)]
+    def ranking(self) -> list[str]:
+        """Policies by the kinds of losses they have, leaks being the worst, then by copies."""
+        copies = self.sums("copies")
+        lost = {policy: [bool(self.where(policy, loss)) for loss in LOSSES] for policy in self.policies}
+        return sorted(self.policies, key=lambda policy: (*lost[policy], copies[policy], policy))
 
     @cached_property
     def profile(self) -> CostProfile | None:

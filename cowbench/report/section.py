@@ -6,13 +6,13 @@ from typing import ClassVar
 
 from markupsafe import Markup
 
+from cowbench.parameters import Parametrised
 from cowbench.report.results import Results
 
 
-class Section:
+class Section(Parametrised):
     """Base of every section. title: its heading. order: where it stands; built-in ones are at 10, 20, ..."""
 
-    name: ClassVar[str] = ""
     title: ClassVar[str] = ""
     order: ClassVar[int] = 100
 
