@@ -71,8 +71,6 @@ def engine_files() -> Iterator[Path]:
 
 
 def _inputs(workload: PluginSpec) -> list[str]:
-    """Hash the files that a workload reads: those that its parameters name, and what its method `inputs` returns."""
+    """Hash the files that a workload reads; one that is not there fails its cell when that runs."""
     load: Workload = workload.build()
-    files = [Path(value) for value in load.values().values() if isinstance(value, str) and value]
-    files += getattr(load, "inputs", tuple)()
-    return [hashlib.sha256(file.read_bytes()).hexdigest() for file in files if file.is_file()]
+    return [hashlib.sha256(file.read_bytes()).hexdigest() for file in load.files_read() if file.is_file()]

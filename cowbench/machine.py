@@ -21,7 +21,10 @@ import numpy.typing as npt
 Process = NewType("Process", int)
 Reference = NewType("Reference", int)
 Pages = range | npt.NDArray[np.integer]
-"""Virtual page numbers: a range of step 1 (the fast path) or an integer array, duplicates allowed."""
+"""Virtual page numbers: a range of step 1 (the fast path) or an integer array, duplicates allowed.
+
+An empty batch is legal and does nothing.
+"""
 
 PageState = Literal["locked", "speculative", "writeback"]
 """What `stage` can put a page into: locked by somebody, one speculative count that nobody owns, under swap

@@ -51,7 +51,10 @@ class Parametrised:
 
     def __post_init__(self) -> None:
         for field in declared(type(self)):
-            _check(type(self), field, getattr(self, field.name))
+            value = getattr(self, field.name)
+            _check(type(self), field, value)
+            if value_type(type(self), field.name) is float:
+                object.__setattr__(self, field.name, float(value))  # 1 and 1.0 are one spec
 
     @classmethod
     def from_values(cls, values: Mapping[str, Value | str]) -> Self:
@@ -118,4 +121,11 @@ def _check(cls: type[Parametrised], field: dataclasses.Field[Any], value: object
         if value != value:
             raise ParameterError(f"{where} is not a number")
         if (low is not None and value < low) or (high is not None and value > high):
-            raise ParameterError(f"{where} is outside its range {low} to {high}")
+            bounds = (
+                f"{low} to {high}"
+                if None not in (low, high)
+                else f"{low} or more"
+                if high is None
+                else f"{high} or less"
+            )
+            raise ParameterError(f"{where} is outside its range: {bounds}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import ClassVar
 
 from numpy.random import Generator
@@ -27,6 +28,10 @@ class Workload(Parametrised):
     def machine(self) -> MachineConfig:
         """Return the computer to run on; override for limits, swap devices or more CPUs."""
         return MachineConfig()
+
+    def files_read(self) -> tuple[Path, ...]:
+        """Return the files that the script reads; their contents count when results are looked up again."""
+        return ()
 
     def run(self, machine: Machine, rng: Generator) -> None:
         """Drive `machine`; the only randomness allowed is `rng`."""

@@ -1,4 +1,4 @@
-"""The default workloads on the real model: each tells its policies apart, the oracle errs nowhere, controls are quiet."""
+"""The default workloads on the real model: they tell their policies apart, the oracle never errs, controls are quiet."""
 
 from __future__ import annotations
 

@@ -89,12 +89,18 @@ def test_all_that_changes_a_row_changes_its_key(tmp_path: Path) -> None:
     assert key() == made[0]
 
 
+READS = """    def files_read(self) -> tuple[Path, ...]:
+        return (Path({!r}),)
+
+"""
+
+
 def test_a_file_that_a_workload_reads_is_part_of_the_key(tmp_path: Path) -> None:
     program = tmp_path / "program.jsonl"
     made = []
     for contents in ("one", "two"):
         program.write_text(contents)
-        text = SMALL.replace("    pages:", f"    file: str = {str(program)!r}\n    pages:")
+        text = "from pathlib import Path\n" + SMALL.replace("    pages:", READS.format(str(program)) + "    pages:")
         load = specs("workload", [write_plugin(tmp_path, "small", text)])[0]
         made.append(keys.cell_key(specs("policy", ["mapcount"])[0], load, 0, PROFILE))
     assert made[0] != made[1]

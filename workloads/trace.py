@@ -26,6 +26,9 @@ class Trace(Workload):
     def machine(self) -> MachineConfig:
         return read_header(self._path())
 
+    def files_read(self) -> tuple[Path, ...]:
+        return (self._path(),)
+
     def run(self, machine: Machine, rng: Generator) -> None:
         replay(read_operations(self._path()), machine)
 
