@@ -121,11 +121,10 @@ def _check(cls: type[Parametrised], field: dataclasses.Field[Any], value: object
         if value != value:
             raise ParameterError(f"{where} is not a number")
         if (low is not None and value < low) or (high is not None and value > high):
-            bounds = (
-                f"{low} to {high}"
-                if None not in (low, high)
-                else f"{low} or more"
-                if high is None
-                else f"{high} or less"
-            )
-            raise ParameterError(f"{where} is outside its range: {bounds}")
+            raise ParameterError(f"{where} is outside its range: {_bounds(low, high)}")
+
+
+def _bounds(low: float | None, high: float | None) -> str:
+    if high is None:
+        return f"{low} or more"
+    return f"{high} or less" if low is None else f"{low} to {high}"

@@ -1,4 +1,4 @@
-"""The default workloads on the real model: they tell their policies apart, the oracle never errs, controls are quiet."""
+"""The default workloads on the real model: they tell their policies apart, the oracle never errs, controls agree."""
 
 from __future__ import annotations
 
