@@ -32,13 +32,25 @@ class Task:
 
 @dataclass(frozen=True)
 class NewFrames:
-    """The frames a plan allocated, in order. for_page, for_copy: the same by position, where positions differ in
-    kind.
+    """The frames a plan allocated, in order.
+
+    for_page, for_copy: by position; or in order, if `in_order`, because only one kind of page takes any.
     """
 
     all: Selection
     for_page: Selection
     for_copy: Selection
+    in_order: bool = False
+
+    def pages(self, at: IntArray) -> Selection:
+        """Return the frames that the pages at positions `at` are given themselves."""
+        return _leading(self.for_page, len(at)) if self.in_order else _at(self.for_page, at)
+
+    def copies(self, at: IntArray | None, count: int) -> Selection:
+        """Return the frames for copies at positions `at` (None: the first `count`)."""
+        if self.in_order or at is None:
+            return _leading(self.for_copy, count)
+        return _at(self.for_copy, at)
 
 
 def commit(memory: Memory, task: Task, pages: Pages, plan: Plan) -> None:
@@ -47,7 +59,7 @@ def commit(memory: Memory, task: Task, pages: Pages, plan: Plan) -> None:
     first, second = plan.first[:valid], plan.second[:valid]
     firsts, seconds = int(np.count_nonzero(first)), int(np.count_nonzero(second))
     used = memory.frames.used
-    new = _allocate(memory, task, first, second, firsts, seconds)
+    new = _allocate(memory, task, plan, firsts, seconds)
     if len(plan.absent):
         _fill(memory, task, pages, plan.absent[: int(np.searchsorted(plan.absent, valid))], new)
     if plan.swap is not None:
@@ -61,30 +73,35 @@ def commit(memory: Memory, task: Task, pages: Pages, plan: Plan) -> None:
     book_peak(memory, used, first, second, freed)
 
 
-def _allocate(memory: Memory, task: Task, first: Mask, second: Mask, firsts: int, seconds: int) -> NewFrames:
+def _allocate(memory: Memory, task: Task, plan: Plan, firsts: int, seconds: int) -> NewFrames:
     """Take frames in order: at each position first the page's own, then its copy."""
     if not firsts + seconds:
         return NewFrames(_NO_FRAMES, _NO_FRAMES, _NO_FRAMES)
     new = memory.frames.allocate(firsts + seconds, task.process.memcg)
-    if not seconds and firsts == len(first):
-        return NewFrames(new, new, _NO_FRAMES)
-    if not firsts and seconds == len(second):
-        return NewFrames(new, _NO_FRAMES, new)
-    spread = np.zeros(2 * len(first), np.uint32)
-    spread[np.flatnonzero(np.stack((first, second), axis=1).ravel())] = numbers(new)
+    one_kind = not (plan.swap and len(plan.absent)) and not any(part.swapped for part in plan.present)
+    if not seconds and one_kind:
+        return NewFrames(new, new, _NO_FRAMES, in_order=True)
+    if not firsts and len(plan.present) == 1:
+        return NewFrames(new, _NO_FRAMES, new, in_order=True)
+    spread = np.zeros(2 * plan.valid, np.uint32)
+    order = np.stack((plan.first[: plan.valid], plan.second[: plan.valid]), axis=1).ravel()
+    spread[np.flatnonzero(order)] = numbers(new)
     return NewFrames(new, spread[0::2], spread[1::2])
 
 
 _NO_FRAMES: Selection = slice(0, 0)
 
 
-def pick(frames: Selection, at: IntArray | None, count: int) -> Selection:
-    """Return the frames at positions `at` (None: the first `count`)."""
+def _leading(frames: Selection, count: int) -> Selection:
     if isinstance(frames, slice):
-        if at is None or len(at) == frames.stop - frames.start:
-            return slice(frames.start, frames.start + count)
+        return slice(frames.start, frames.start + count)
+    return frames[:count]
+
+
+def _at(frames: Selection, at: IntArray) -> Selection:
+    if isinstance(frames, slice):
         return np.asarray(at + frames.start, dtype=np.uint32)
-    return frames[:count] if at is None else frames[at]
+    return frames[at]
 
 
 def place(pages: Pages, at: IntArray | None, count: int) -> slice | IntArray:
@@ -97,9 +114,8 @@ def place(pages: Pages, at: IntArray | None, count: int) -> slice | IntArray:
 def _fill(memory: Memory, task: Task, pages: Pages, at: IntArray, new: NewFrames) -> None:
     """Give pages without memory, or with the zero page, a fresh zero-filled frame."""
     process, frames = task.process, memory.frames
-    every = isinstance(new.for_page, slice) and len(at) == new.for_page.stop - new.for_page.start
-    here = place(pages, None if every else at, len(at))
-    mine = pick(new.for_page, at, len(at))
+    here = place(pages, at if len(at) < len(pages) else None, len(at))
+    mine = new.pages(at)
     zeros = int(np.count_nonzero(process.words[here] == ZERO_PAGE)) if process.zero_pages else 0
     frames.map[mine] = 1
     frames.token[mine] = task.token or 0
@@ -129,7 +145,7 @@ def _swap_in(memory: Memory, task: Task, pages: Pages, part: SwapPart, valid: in
     at, names, cached = part.at[:k], part.slots[:k], part.frames[:k].copy()
     here = place(pages, at, k)
     read = np.flatnonzero(cached == 0)
-    made = numbers(pick(new.for_page, at[read], len(read)))
+    made = numbers(new.pages(at[read]))
     cached[read] = made
     frames.token[made] = slots.content[names[read]]
     slots.count[names] -= 1
@@ -180,7 +196,7 @@ def _answer(
         read = frames == 0
         at = part.at[:k][read]
         frames = frames.copy()
-        frames[read] = numbers(pick(new.for_page, at, len(at)))
+        frames[read] = numbers(new.pages(at))
     if not part.seen.settled and part.view.freed.any():
         memory.slots.uncache(frames[part.view.freed[:k]])
     reused = int(np.count_nonzero(reuse))
@@ -255,16 +271,15 @@ def _copy(
     count = len(frames) if which is None else len(which)
     at = _positions(part, which, count)
     old = frames if which is None else frames[which]
-    mine = pick(new.for_copy, at, count)
+    mine = new.copies(at, count)
     site = "swap_in" if part.swapped and task.site != "pin" else task.site
     book_copies(memory, process, site, old, part, which)
     if process.leading is not None:
         lose(memory, process, _page_numbers(pages, at, count))
-    _unmap_old(memory, part, which, old)
-    columns.map[mine] = 1
     columns.token[mine] = columns.token[old] if task.token is None else task.token
+    _unmap_old(memory, process, part, which, len(frames), old)
+    columns.map[mine] = 1
     if process.own is not None:
-        process.own[old] = 0
         process.own[mine] = 1
     here = place(pages, at, count)
     process.words[here] = numbers(mine) | _fresh_bits(memory, task)
@@ -272,13 +287,24 @@ def _copy(
     task.counts.copy += count
 
 
-def _unmap_old(memory: Memory, part: PresentPart, which: IntArray | None, old: IntArray) -> None:
-    """Take a mapping off the old frames, from the counts gathered before where they still stand."""
+def _unmap_old(
+    memory: Memory, process: ProcessState, part: PresentPart, which: IntArray | None, size: int, old: IntArray
+) -> None:
+    """Take the process's mapping off its old frames: densely where they are consecutive and most are copied."""
+    if part.run is not None and 2 * len(old) > size:
+        run = slice(part.run.start, part.run.start + size)
+        copied = ~part.reuse[:size]
+        memory.frames.map[run] -= copied
+        if process.own is not None:
+            process.own[run] = part.reuse[:size]
+        return
     if part.counts is None or not part.seen.settled:
         memory.frames.map[old] -= np.uint16(1)
-    else:
-        before = part.counts[: len(old)] if which is None else part.counts[which]
+    else:  # the counts gathered before still stand
+        before = part.counts[:size] if which is None else part.counts[which]
         memory.frames.map[old] = before - np.uint16(1)
+    if process.own is not None:
+        process.own[old] = 0
 
 
 def _page_numbers(pages: Pages, at: IntArray | None, count: int) -> IntArray:

@@ -11,7 +11,7 @@ from cowbench.ledger import ForkCounts
 from cowbench.simulated.earlycopy import Candidates, EarlyCopies
 from cowbench.simulated.frames import IntArray, numbers
 from cowbench.simulated.memory import Memory, ask, look, truth
-from cowbench.simulated.process import ProcessState, mapped_frames
+from cowbench.simulated.process import ProcessState, distinct_pages, mapped_frames
 from cowbench.simulated.words import EXCLUSIVE, KEEP, NUMBER, PRESENT, WRITE, ZERO_PAGE
 from cowbench.views import ForkPages
 
@@ -190,7 +190,7 @@ class Walk:
         if parent.leading is None or not parent.held:
             return 0
         here = [r.pages for r in parent.held.values() if r.coherent and r.space is parent.space]
-        pages = np.unique(np.concatenate([*here, np.zeros(0, np.intp)]))
+        pages = distinct_pages(here)
         pages = pages[parent.leads(pages) > 0]
         mine, theirs = parent.words[pages], child.words[pages]
         same = (mine & (PRESENT | NUMBER)) == (theirs & (PRESENT | NUMBER))

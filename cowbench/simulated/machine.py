@@ -23,7 +23,7 @@ from cowbench.simulated.faults import (
 from cowbench.simulated.fork import Walk
 from cowbench.simulated.frames import Frames, IntArray, check_sharers
 from cowbench.simulated.memory import Memory
-from cowbench.simulated.process import ProcessState, ReferenceState
+from cowbench.simulated.process import ProcessState, ReferenceState, distinct_pages
 from cowbench.simulated.protect import protect, stage
 from cowbench.simulated.reclaim import page_out
 from cowbench.simulated.references import device_write, fault_in, release, take
@@ -291,11 +291,8 @@ class SimulatedMachine:
     def _held_pages(self) -> IntArray:
         """Return the pages at which live references were taken, sorted, no duplicates."""
         if self._held is None:
-            pages = [state.pages for state in self.references if isinstance(state, ReferenceState)]
-            marks = np.zeros(max((int(part.max(initial=-1)) for part in pages), default=-1) + 1, np.bool_)
-            for part in pages:
-                marks[part] = True
-            self._held = np.flatnonzero(marks)
+            live = (state for state in self.references if isinstance(state, ReferenceState))
+            self._held = distinct_pages([state.pages for state in live])
         return self._held
 
     def _thread(self, parent: ProcessState, entry: During) -> Thread:

@@ -45,19 +45,24 @@ class SwapPart:
 class PresentPart:
     """Present read-only pages. at: positions, or None for all. frames: 0 where the frame is yet to be read in.
 
-    counts: `Frames.map` as found, None if swapped. shared: somebody else observes the frame. swapped: these come from
-    `SwapPart`. waiting: positions whose frame is in the local LRU batch already.
+    run: the frames as a slice, if they are consecutive. counts: `Frames.map` as found, None for pages that come from
+    `SwapPart`. shared: somebody else observes the frame. waiting: positions whose frame is in the local LRU batch already.
     """
 
     at: IntArray | None
     frames: IntArray
+    run: slice | None
     counts: npt.NDArray[np.uint16] | None
     view: WriteFault
     seen: Columns
     reuse: Mask
     shared: Mask
-    swapped: bool
     waiting: IntArray
+
+    @property
+    def swapped(self) -> bool:
+        """These pages come from `SwapPart`."""
+        return self.counts is None
 
 
 @dataclass
@@ -206,7 +211,15 @@ def _plan_denied(memory: Memory, process: ProcessState, which: IntArray, access:
         local=before.local[which],
         entering=before.entering[which],
     )
-    _ask_present(memory, process, swap.at[which], swap.frames[which], None, seen, access, plan)
+    _ask_present(memory, process, swap.at[which], swap.frames[which], None, None, seen, access, plan)
+
+
+def _consecutive(frames: IntArray) -> slice | None:
+    """Return frames as a slice if they are consecutive: then all frame-side work is dense."""
+    first, size = int(frames[0]), len(frames)
+    if int(frames[-1]) - first != size - 1 or not bool((frames[1:] - frames[:-1] == 1).all()):
+        return None
+    return slice(first, first + size)
 
 
 def _plan_present(
@@ -219,9 +232,11 @@ def _plan_present(
 ) -> None:
     here = words if at is None else words[at]
     frames = (here & NUMBER).astype(np.intp)
-    counts = memory.frames.map[frames]
-    seen = columns(memory, process.cpu, frames, counts, (here & EXCLUSIVE) != 0)
-    _ask_present(memory, process, at, frames, counts, seen, access, plan)
+    run = _consecutive(frames)
+    counts = memory.frames.map[frames] if run is None else memory.frames.map[run].copy()
+    exclusive = (here & EXCLUSIVE) != 0 if memory.flags.anon_exclusive else nowhere(len(here))
+    seen = columns(memory, process.cpu, frames, counts, exclusive)
+    _ask_present(memory, process, at, frames, run, counts, seen, access, plan)
 
 
 def _ask_present(
@@ -229,6 +244,7 @@ def _ask_present(
     process: ProcessState,
     at: IntArray | None,
     frames: IntArray,
+    run: slice | None,
     counts: npt.NDArray[np.uint16] | None,
     seen: Columns,
     access: Access,
@@ -240,7 +256,7 @@ def _ask_present(
         waiting = np.flatnonzero(seen.local) if at is None else at[np.flatnonzero(seen.local)]
     view = WriteFault(seen, process.space.mm, memory.config.stable_writes, access == "unshare", truth(memory, shared))
     reuse = ask(memory.policy.reuse, view)
-    plan.present.append(PresentPart(at, frames, counts, view, seen, reuse, shared, counts is None, waiting))
+    plan.present.append(PresentPart(at, frames, run, counts, view, seen, reuse, shared, waiting))
     plan.second = _with(plan.second, at, ~reuse)
     if view.drains.any():
         plan.drains = _with(plan.drains, at, view.drains)

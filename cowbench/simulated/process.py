@@ -11,8 +11,8 @@ from cowbench.simulated.frames import IntArray
 from cowbench.simulated.words import NUMBER, PRESENT
 from cowbench.views import Mm
 
-PIN, GET, DOCUMENTED = range(3)
-"""Classes of coherent references, rows of `leading`."""
+PIN, GET, DOCUMENTED, ANY = range(4)
+"""Classes of coherent references, and their sum: rows of `leading`."""
 
 
 @dataclass
@@ -82,7 +82,7 @@ class ProcessState:
         if self.dontfork is not None:
             self.dontfork = np.concatenate((self.dontfork, np.zeros(more, np.bool_)))
         if self.leading is not None:
-            self.leading = np.concatenate((self.leading, np.zeros((3, more), np.uint32)), axis=1)
+            self.leading = np.concatenate((self.leading, np.zeros((4, more), np.uint32)), axis=1)
 
     def side_marks(self) -> npt.NDArray[np.uint8]:
         """Return the side table of rare bits, made on first use."""
@@ -101,12 +101,14 @@ class ProcessState:
         """Return how many coherent references each page leads to."""
         if self.leading is None:
             return np.zeros(len(page), np.uint32)
-        total: npt.NDArray[np.uint32] = self.leading[:, page].sum(axis=0, dtype=np.uint32)
-        return total
+        return self.leading[ANY].take(page)
 
     def part_from(self, pages: IntArray) -> npt.NDArray[np.uint32] | None:
         """End the lead of `pages` (no duplicates) to all references; return per class how many were coherent."""
         if self.leading is None or not len(pages):
+            return None
+        pages = pages[self.leading[ANY].take(pages) != 0]
+        if not len(pages):
             return None
         parted: npt.NDArray[np.uint32] = self.leading[:, pages].sum(axis=1, dtype=np.uint32)
         self.leading[:, pages] = 0
@@ -128,3 +130,11 @@ def mapped_frames(words: npt.NDArray[np.uint32]) -> IntArray:
     """Return the frames that present entries of `words` map, the zero page left out."""
     frames = words[(words & PRESENT) != 0] & NUMBER
     return frames[frames != 0]
+
+
+def distinct_pages(batches: list[IntArray]) -> IntArray:
+    """Return all pages of some batches, ascending, each once."""
+    marks = np.zeros(max((int(pages.max(initial=-1)) for pages in batches), default=-1) + 1, np.bool_)
+    for pages in batches:
+        marks[pages] = True
+    return np.flatnonzero(marks)

@@ -14,7 +14,7 @@ from cowbench.simulated.commit import Task
 from cowbench.simulated.faults import as_array, blocks, entries, first_occurrences, read_faults, resolve
 from cowbench.simulated.frames import IntArray
 from cowbench.simulated.memory import Memory, ask, look, observed, truth
-from cowbench.simulated.process import ProcessState, ReferenceState
+from cowbench.simulated.process import ANY, ProcessState, ReferenceState
 from cowbench.simulated.words import EXCLUSIVE, NUMBER, PRESENT, WRITE, ZERO_PAGE
 from cowbench.views import GupPages, Mask
 
@@ -124,12 +124,13 @@ def _lead(request: ReferenceState, where: Mask, sign: int) -> None:
     """Add or take away this reference from the counts of its owner's pages that lead to it."""
     owner = request.owner
     if owner.leading is None:
-        owner.leading = np.zeros((3, len(owner.words)), np.uint32)
+        owner.leading = np.zeros((4, len(owner.words)), np.uint32)
     zero = request.frames == 0
     for zero_page in (False, True):
         pages = request.pages[where & (zero == zero_page)]
         if len(pages):
             _add(owner.leading[request.row(zero_page)], pages, sign, request.distinct)
+            _add(owner.leading[ANY], pages, sign, request.distinct)
 
 
 def leads(memory: Memory, request: ReferenceState) -> Mask:
