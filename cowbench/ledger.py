@@ -7,10 +7,10 @@ copies each add up to the total.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
 Site = Literal["write_fault", "fork", "pin", "swap_in"]
-SITES: tuple[Site, ...] = ("write_fault", "fork", "pin", "swap_in")
+SITES: tuple[Site, ...] = get_args(Site)
 """Outermost operation in which a copy was made; pin covers pin and get, swap_in a write that had to swap in."""
 
 Cause = Literal[
@@ -26,19 +26,7 @@ Cause = Literal[
     "sticky_bit",
     "policy",
 ]
-CAUSES: tuple[Cause, ...] = (
-    "lock",
-    "own_reference",
-    "writeback",
-    "writeback_device",
-    "swap_cache",
-    "lru_batch_local",
-    "lru_batch_remote",
-    "speculative",
-    "bias_overflow",
-    "sticky_bit",
-    "policy",
-)
+CAUSES: tuple[Cause, ...] = get_args(Cause)
 """Why a copy was made though nobody else observed the frame: the first that applies. Copies at fork are
 decided by nothing but the pin test, so there only bias_overflow (a pin of the mm is live), sticky_bit (none is) and
 policy apply."""

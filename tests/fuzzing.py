@@ -16,10 +16,9 @@ import numpy as np
 from numpy.random import Generator
 
 from cowbench.errors import OutOfFrames
-from cowbench.generator import random_program
+from cowbench.generator import random_program, shrink
 from cowbench.machine import Machine, MachineConfig
 from cowbench.operations import Operation
-from cowbench.shrink import shrink
 from tests.modelled import modelled
 from tests.same_state import same_state
 from tests.twin import Twin

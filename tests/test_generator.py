@@ -7,10 +7,9 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from cowbench.generator import random_program, steps
+from cowbench.generator import random_program, shrink, steps, without
 from cowbench.machine import Process, Reference
 from cowbench.operations import OPERATIONS, Fork, Get, Operation, Protect, Release, Spawn, Write, encode
-from cowbench.shrink import shrink, without
 from tests.twin import Twin
 
 POLICIES = ("mapcount", "has_pinned", "anon_exclusive", "oracle")

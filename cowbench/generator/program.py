@@ -15,11 +15,11 @@ import numpy as np
 from numpy.random import Generator
 
 from cowbench import operations as ops
-from cowbench.author import Author
 from cowbench.errors import OutOfFrames
+from cowbench.generator.author import Author
+from cowbench.generator.making import MAKERS
+from cowbench.generator.motifs import MOTIFS
 from cowbench.machine import Machine, MachineConfig
-from cowbench.making import MAKERS
-from cowbench.motifs import MOTIFS
 from cowbench.operations import Operation
 
 

@@ -7,9 +7,9 @@ from collections.abc import Callable
 import numpy as np
 
 from cowbench import operations as ops
-from cowbench.author import Author
+from cowbench.generator.author import Author
+from cowbench.generator.making import MAX_DEPTH, MAX_PROCESSES, MAX_REFERENCES, NEAR_BIAS, fork
 from cowbench.machine import During, PageState, Process
-from cowbench.making import MAX_DEPTH, MAX_PROCESSES, MAX_REFERENCES, NEAR_BIAS, fork
 from cowbench.operations import Operation
 
 

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from cowbench import operations as ops
-from cowbench.author import Author
+from cowbench.generator.author import Author
 from cowbench.machine import During, PageState
 from cowbench.operations import Operation
 
