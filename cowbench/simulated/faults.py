@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 
@@ -61,34 +63,36 @@ def resolve(memory: Memory, task: Task, pages: Pages, words: npt.NDArray[np.uint
         if plan.valid:
             commit(memory, task, rest, plan)
             done += plan.valid
-        elif _recover(memory, task, rest, plan):
-            words = entries(task.process, pages)
-        else:
+            continue
+        served = _recover(memory, task, rest, plan)
+        if served is None:
             break
+        done += served
     return done
 
 
-def _recover(memory: Memory, task: Task, pages: Pages, plan: Plan) -> bool:
-    """Do what the first page can without the frame it lacks; return whether to try again.
+def _recover(memory: Memory, task: Task, pages: Pages, plan: Plan) -> int | None:
+    """Do what the first page can without the frame it lacks; return how many pages that served, None if it is stuck.
 
-    A denied swap-in is mapped read-only before its copy fails. A drain may have freed a frame.
+    A denied swap-in is mapped read-only before its copy; what the rule drains then may free the frame for that.
     """
     process = task.process
     if plan.swap is not None and plan.swap.at[0] == 0:
         room = memory.frames.room(process.memcg)
         if plan.first[0] > room:
-            return False
+            return None
         plan.valid, plan.present = 1, []
         plan.second = nowhere(plan.size)
         commit(memory, Task(process, "read", task.site, None, task.counts), pages, plan)
-        return True
+        late = replace(task, site="pin" if task.site == "pin" else "swap_in")
+        return resolve(memory, late, pages[:1], entries(process, pages[:1])) or None
     if plan.drains[0] and len(memory.batches.held[process.cpu]):
         memory.batches.drain(process.cpu)
-        return True
+        return 0
     for part in plan.present:
         if (part.at is None or part.at[0] == 0) and not part.seen.settled:
             memory.slots.uncache(part.frames[:1][part.view.freed[:1]])
-    return False
+    return None
 
 
 def out_of_frames(memory: Memory, process: ProcessState, done: int) -> OutOfFrames:

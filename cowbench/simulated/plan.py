@@ -46,7 +46,7 @@ class PresentPart:
     """Present read-only pages. at: positions, or None for all. frames: 0 where the frame is yet to be read in.
 
     run: the frames as a slice, if they are consecutive. counts: `Frames.map` as found, None for pages that come from
-    `SwapPart`. shared: somebody else observes the frame. waiting: positions whose frame is in the local LRU batch already.
+    `SwapPart`. shared: somebody else observes the frame. waiting: positions in the local LRU batch already.
     """
 
     at: IntArray | None
