@@ -19,6 +19,7 @@ from cowbench.errors import OutOfFrames
 from cowbench.generator import random_program, shrink
 from cowbench.machine import Machine, MachineConfig
 from cowbench.operations import Operation
+from cowbench.simulated import faults, fork, zap
 from tests.modelled import modelled
 from tests.same_state import same_state
 from tests.twin import Twin
@@ -40,6 +41,17 @@ CHOICES: dict[str, dict[str, list[Any]]] = {
 """Policy -> parameters to draw from, besides those that every early-copying policy has."""
 EARLY = {"gfp": ["sleep", "atomic"], "on_failure": ["fail", "share"], "charge": ["parent", "child"]}
 PLAIN = ("always_reuse", "mapcount", "forced_cow", "page_count")
+
+
+def draw_shape(rng: Generator) -> None:
+    """Set the model's thresholds: as they are, or so low that small programs take the paths of large ones too."""
+    small = bool(rng.integers(2))
+    fork.DENSE_PAGES, fork.DENSE_SHARE, fork.CROWD = (int(rng.integers(1, 20)), 1 << 20, 3) if small else DEFAULTS[:3]
+    faults.BLOCK = int(rng.integers(3, 40)) if small else DEFAULTS[3]
+    fork.DENSE_BLOCK = zap.DENSE_BLOCK = int(rng.integers(3, 40)) if small else DEFAULTS[4]
+
+
+DEFAULTS = (fork.DENSE_PAGES, fork.DENSE_SHARE, fork.CROWD, faults.BLOCK, fork.DENSE_BLOCK)
 
 
 def draw_parameters(policy: str, rng: Generator) -> Parameters:
@@ -73,6 +85,7 @@ def _done(operation: Operation, machine: Machine) -> int | None:
 def run_seed(policy: str, seed: int) -> int:
     """Hold one random program; return its length. Raises AssertionError with the shrunk program on a difference."""
     rng = np.random.default_rng([seed, *policy.encode()])
+    draw_shape(rng)
     parameters = draw_parameters(policy, rng)
     config, program = random_program(rng, pages=int(rng.choice([8, 20, 36, 64], p=[0.4, 0.3, 0.2, 0.1])))
     if first_difference(policy, parameters, config, program) is None:
