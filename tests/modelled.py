@@ -16,10 +16,12 @@ class Modelled(SimulatedMachine):
 
     def snapshot(self) -> dict[str, Any]:
         """Return the whole state (tests/simulated_state.py)."""
+        self.settle()
         return simulated_state.snapshot(self)
 
     def observe(self) -> dict[tuple[Any, ...], int]:
         """Return what every reader would see."""
+        self.settle()
         return simulated_state.observe(self)
 
 

@@ -124,6 +124,7 @@ def _reference(machine: SimulatedMachine, reference: ReferenceState) -> dict[str
 
 def observe(machine: SimulatedMachine) -> dict[tuple[Any, ...], int]:
     """Return what each process would read in each page it has, and each live reference in each element."""
+    machine.settle()
     memory = machine.memory
     seen: dict[tuple[Any, ...], int] = {}
     for state in machine.processes:

@@ -95,6 +95,10 @@ class Walk:
         self.at = stop
         return not self.failed
 
+    def share_rest(self) -> None:
+        """Walk to the end and copy nothing."""
+        self._share(self.end, np.zeros(0, np.intp))
+
     def _share(self, stop: int, copied: IntArray) -> None:
         """Share the pages up to `stop` with the child, but for the copied ones and those marked MADV_DONTFORK."""
         parent, child = self.parent, self.child

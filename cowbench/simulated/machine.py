@@ -25,6 +25,7 @@ from cowbench.simulated.frames import Frames, IntArray, check_sharers
 from cowbench.simulated.memory import Memory
 from cowbench.simulated.process import ProcessState, ReferenceState, distinct_pages
 from cowbench.simulated.protect import protect, stage
+from cowbench.simulated.quiet import QuietFork, can_wait, cancel, put_off, settle
 from cowbench.simulated.reclaim import page_out
 from cowbench.simulated.references import device_write, fault_in, release, take
 from cowbench.simulated.rows import Rows
@@ -60,6 +61,7 @@ class SimulatedMachine:
         self.references: list[ReferenceState | Literal[0] | None] = []
         self.operations = 0
         self.threads: list[Thread] = []
+        self._quiet: QuietFork | None = None
         self._live = 0
         self._held: IntArray | None = None
 
@@ -94,12 +96,15 @@ class SimulatedMachine:
         fail_at: int | None = None,
         memcg: int | None = None,
     ) -> Process:
-        self._next()
+        self._number()
         parent = self._process(process)
         group = parent.memcg if memcg is None else self._group(memcg)
         check_sharers(self._live + 1)
         child = ProcessState(len(self.processes), parent.cpu, group, alive=False)
         self.processes.append(child)
+        if not (during or fail_at) and parent.alive and self._fork_quietly(parent, child):
+            return Process(child.handle)
+        self.settle()
         landing = Landing([self._thread(parent, entry) for entry in during])
         self.threads = landing.threads
         if not parent.alive:
@@ -118,16 +123,16 @@ class SimulatedMachine:
         return Process(child.handle)
 
     def exec(self, process: Process) -> None:
-        self._next()
+        self._number()
         state = self._process(process)
         if state.alive:
-            zap_all(self.memory, state)
+            self._zap(state)
 
     def exit(self, process: Process) -> None:
-        self._next()
+        self._number()
         state = self._process(process)
         if state.alive:
-            zap_all(self.memory, state)
+            self._zap(state)
             state.alive = False
             self._live -= 1
 
@@ -206,9 +211,35 @@ class SimulatedMachine:
         if target.alive:
             stage(self.memory, target, as_array(first_occurrences(pages)[0]), state, on)
 
-    def _next(self) -> int:
+    def settle(self) -> None:
+        """Do what a quiet fork put off; every operation does so first, and whoever looks into the machine must."""
+        if self._quiet is not None:
+            pending, self._quiet = self._quiet, None
+            settle(self.memory, pending)
+
+    def _number(self) -> int:
         self.operations += 1
         return self.operations
+
+    def _next(self) -> int:
+        self.settle()
+        return self._number()
+
+    def _fork_quietly(self, parent: ProcessState, child: ProcessState) -> bool:
+        if not can_wait(self.memory, self._quiet, parent, len(self._held_pages()), self._live):
+            return False
+        self._quiet = put_off(self.memory, parent, child)
+        child.alive = child.born = True
+        self._live += 1
+        self.threads = []
+        return True
+
+    def _zap(self, state: ProcessState) -> None:
+        if self._quiet is not None and self._quiet.child is state:
+            cancel(self.memory, self._quiet, state)
+            return
+        self.settle()
+        zap_all(self.memory, state)
 
     def _born(self, state: ProcessState) -> Process:
         self.processes.append(state)

@@ -52,8 +52,8 @@ def fork(state: State, parent: Process, child: Process, fail_at: int | None, oth
 
 
 def _refcount(entry: Entry) -> int:
-    frame = entry.leads_to()
-    return frame.refcount if frame is not None else 0
+    """The count that the pin test would read; swap entries have none."""
+    return entry.frame.refcount if entry.frame is not None else 0
 
 
 def _wants_early_copy(state: State, parent: Process, entry: Entry, found: int) -> bool:
