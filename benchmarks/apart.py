@@ -19,9 +19,8 @@ from benchmarks.measure import (
     ratio,
     run_mixed,
 )
-from benchmarks.programs import Verbs, draw_mixed, fork_seconds, one_in, populate
+from benchmarks.programs import draw_mixed, fork_and_exit, one_in, populate
 from benchmarks.setting import Outcome, Setting
-from cowbench.machine import Process
 
 REPEATS = 3
 """Mixed programmes in one go: long enough that two processes overlap, whenever each of them starts."""
@@ -77,12 +76,8 @@ def _fork_samples(large: int, huge: int, rounds: int) -> Samples:
     takers: dict[str, Callable[[], dict[str, float]]] = {}
     for name, pages in (("large", large), ("huge", huge)):
         machine = cold_model(pages + 64)
-        takers[name] = partial(_fork, machine, populate(machine, pages), pages)
+        takers[name] = partial(fork_and_exit, machine, populate(machine, pages), pages)
     return gather(rounds, takers)
-
-
-def _fork(machine: Verbs, parent: Process, pages: int) -> dict[str, float]:
-    return {"fork": fork_seconds(machine, parent, pages)}
 
 
 def _peak_per_page(pages: int) -> float:

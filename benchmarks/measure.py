@@ -7,7 +7,7 @@ import gc
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from statistics import median
-from time import perf_counter
+from time import process_time
 from typing import Any
 
 import numpy as np
@@ -32,14 +32,17 @@ Samples = dict[str, list[float]]
 """Seconds by name, one entry a round."""
 
 
-def gather(rounds: int, takers: Mapping[str, Callable[[], Mapping[str, float]]]) -> Samples:
-    """Take turns: every round asks every taker once; samples are named "taker: what"."""
+def gather(rounds: int, takers: Mapping[str, Callable[[], Mapping[str, float]]], times: int = 1) -> Samples:
+    """Take turns: every round asks every taker, `times` in a row; samples are named "taker: what"."""
     samples: Samples = defaultdict(list)
     for _ in range(rounds):
         for name, take in takers.items():
-            gc.collect()
-            for what, seconds in take().items():
-                samples[f"{name}: {what}"].append(seconds)
+            for _ in range(times):
+                gc.collect()
+                gc.disable()
+                for what, seconds in take().items():
+                    samples[f"{name}: {what}"].append(seconds)
+                gc.enable()
     return samples
 
 
@@ -103,9 +106,9 @@ class Stopwatch:
         method = getattr(self._machine, verb)
 
         def timed(*arguments: Any) -> Any:
-            start = perf_counter()
+            start = process_time()
             result = method(*arguments)
-            self.seconds[verb] += perf_counter() - start
+            self.seconds[verb] += process_time() - start
             self.pages[verb] += self._size(verb, arguments, result)
             return result
 

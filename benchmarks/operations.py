@@ -4,54 +4,63 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from time import perf_counter
+from time import perf_counter, process_time
 
 import numpy as np
 
 from benchmarks.measure import POLICY, Samples, available_memory, counts, gather, model, ratio
 from benchmarks.native import Kernel
-from benchmarks.programs import Verbs, age, fork_seconds, life, one_in, populate
+from benchmarks.programs import Verbs, age, faults, fork_and_exit, one_in, populate, quiet_fork
 from benchmarks.setting import NO_COMPILER, Outcome, Setting
-from cowbench.machine import MachineConfig, Process
+from cowbench.machine import MachineConfig
 
 Counts = dict[str, int]
 SMALL_BATCH = 15
+IN_A_ROW = 3
+"""Forks of one kind before the next kind has its turn: the first of them finds its memory out of cache."""
 
 
 def against_kernel(setting: Setting) -> Outcome:
-    """Measure targets 1 to 3."""
+    """Measure targets 1 to 3, in wall time: the kernel works in two processes."""
     if setting.compiler.path is None:
         return Outcome(dict.fromkeys((1, 2, 3), NO_COMPILER))
     pages = 1 << setting.sizes.middle
-    size, faults = min(pages, _affordable_pages()), pages // 64
+    size, touched = min(pages, _affordable_pages()), pages // 64
+    machine = model(2 * pages)
+    parent = populate(machine, pages)
     with setting.compiler.kernel(size) as kernel:
         kernel.fork()
-        takers = {"kernel": partial(_kernel_seconds, kernel, faults), "model": partial(_model_life, pages, {})}
-        samples = gather(setting.sizes.rounds, takers)
+        takers = {
+            "kernel": partial(_kernel_seconds, kernel, touched),
+            "model": partial(fork_and_exit, machine, parent, pages, perf_counter),
+            "quiet child": partial(quiet_fork, machine, parent, pages, perf_counter),
+        }
+        samples = gather(setting.sizes.rounds, takers, IN_A_ROW)
     scale = pages / size
     readings = {
         1: [ratio(samples, "kernel: fork", "model: fork", scale)],
-        2: [ratio(samples, "kernel: fork", "model: quiet fork", scale)],
+        2: [ratio(samples, "kernel: fork", "quiet child: fork", scale)],
         3: [ratio(samples, "kernel: exit", "model: exit", scale)],
     }
-    per = {"kernel: fork": size, "kernel: exit": size, "kernel: copy": faults, "kernel: reuse": faults}
-    return Outcome(dict(readings), [f"kernel on {size} pages, minimum in ns a page: {_spell(samples, per)}"])
+    per = {key: touched if key in ("kernel: copy", "kernel: reuse") else size for key in samples}
+    note = f"kernel ({size} pages) and model, minimum wall time in ns a page: {_spell(samples, per)}"
+    return Outcome(dict(readings), [note])
 
 
 def against_c(setting: Setting) -> Outcome:
     """Measure targets 6 to 9, and hold the counts of both machines against each other."""
     pages, counted = 1 << setting.sizes.middle, {name: Counts() for name in ("model", "model aged", "C", "C aged")}
     takers: dict[str, Callable[[], dict[str, float]]] = {
-        "model": partial(_model_life, pages, counted["model"]),
-        "model aged": partial(_model_life, pages, counted["model aged"], aged=True),
+        "model": partial(_model_faults, pages, counted["model"]),
+        "model aged": partial(_model_faults, pages, counted["model aged"], aged=True),
     }
     if setting.compiler.path is not None:
-        takers["C"] = partial(_c_life, setting, pages, counted["C"])
-        takers["C aged"] = partial(_c_life, setting, pages, counted["C aged"], aged=True)
+        takers["C"] = partial(_c_faults, setting, pages, counted["C"])
+        takers["C aged"] = partial(_c_faults, setting, pages, counted["C aged"], aged=True)
     samples = gather(setting.sizes.rounds, takers)
     outcome = Outcome()
     per = {key: len(one_in(10, pages, 1)) if "random" in key else pages for key in samples}
-    outcome.notes.append(f"one fork's life on {pages} pages, minimum in ns a page: {_spell(samples, per)}")
+    outcome.notes.append(f"reuse and copies on {pages} pages, minimum in ns a page: {_spell(samples, per)}")
     if setting.compiler.path is None:
         outcome.readings = dict.fromkeys((6, 7, 8, 9), NO_COMPILER)
         return outcome
@@ -62,7 +71,7 @@ def against_c(setting: Setting) -> Outcome:
         9: [ratio(samples, "model: reuse range", "C: reuse range")],
     }
     for state in ("", " aged"):
-        outcome.compare(f"one fork's life{state}", counted[f"model{state}"], counted[f"C{state}"])
+        outcome.compare(f"reuse and copies{state}", counted[f"model{state}"], counted[f"C{state}"])
     return outcome
 
 
@@ -100,20 +109,20 @@ def _kernel_seconds(kernel: Kernel, faults: int) -> dict[str, float]:
     return {"fork": fork, "exit": exit_, "copy": copy, "reuse": reuse}
 
 
-def _model_life(pages: int, counted: Counts, aged: bool = False) -> dict[str, float]:
+def _model_faults(pages: int, counted: Counts, aged: bool = False) -> dict[str, float]:
     machine = model(2 * pages)
     if aged:
         age(machine, pages)
-    seconds = life(machine, populate(machine, pages), pages, one_in(10, pages, 1))
+    seconds = faults(machine, populate(machine, pages), pages, one_in(10, pages, 1))
     counted.update(counts(machine))
     return seconds
 
 
-def _c_life(setting: Setting, pages: int, counted: Counts, aged: bool = False) -> dict[str, float]:
+def _c_faults(setting: Setting, pages: int, counted: Counts, aged: bool = False) -> dict[str, float]:
     with setting.compiler.reference(2 * pages) as machine:
         if aged:
             age(machine, pages)
-        seconds = life(machine, populate(machine, pages), pages, one_in(10, pages, 1))
+        seconds = faults(machine, populate(machine, pages), pages, one_in(10, pages, 1))
         counted.update(counts(machine))
     return seconds
 
@@ -125,27 +134,24 @@ def _fork_samples(pages: int, rounds: int) -> Samples:
     source, target = np.ones(pages, np.uint64), np.ones(pages, np.uint64)
 
     def copy() -> dict[str, float]:
-        start = perf_counter()
+        start = process_time()
         np.copyto(target, source)
-        return {"memcpy": perf_counter() - start}
+        return {"memcpy": process_time() - start}
 
-    def fork(machine: Verbs, parent: Process) -> dict[str, float]:
-        return {"fork": fork_seconds(machine, parent, pages)}
-
-    takers = {"memcpy": copy}
+    takers: dict[str, Callable[[], dict[str, float]]] = {"memcpy": copy}
     for name, machine in (("fresh", fresh), ("aged", aged)):
-        takers[name] = partial(fork, machine, populate(machine, pages))
-    return gather(rounds, takers)
+        takers[name] = partial(fork_and_exit, machine, populate(machine, pages), pages)
+    return gather(rounds, takers, IN_A_ROW)
 
 
 def _small_copies(make: Callable[[], Verbs], pages: int) -> dict[str, float]:
     machine = make()
     parent = populate(machine, pages)
     machine.fork(parent)
-    start = perf_counter()
+    start = process_time()
     for first in range(0, pages, SMALL_BATCH):
         machine.write(parent, range(first, min(first + SMALL_BATCH, pages)))
-    return {"copies": perf_counter() - start}
+    return {"copies": process_time() - start}
 
 
 def _affordable_pages() -> int:

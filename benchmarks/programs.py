@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
-from time import perf_counter
-from typing import Any, Protocol
+from time import process_time
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,8 @@ import numpy.typing as npt
 from cowbench.machine import Pages, Process, Reference
 
 Numbers = npt.NDArray[np.int64]
+Clock = Callable[[], float]
+"""Seconds: CPU time of this process where only it works, as other load hurts that less than wall time."""
 ROUNDS = 8
 _BLOCK = 1 << 18
 
@@ -157,43 +159,51 @@ def age(machine: Ageing, pages: int) -> None:
     machine.exit(process)
 
 
-def fork_seconds(machine: Verbs, parent: Process, pages: int) -> float:
-    """Return the seconds of a fork whose child writes, from a parent whose pages are all writable.
+def fork_and_exit(machine: Verbs, parent: Process, pages: int, clock: Clock = process_time) -> dict[str, float]:
+    """Time a fork whose child writes, from a parent whose pages are all writable, and the child's exit.
 
     What the child's first write costs over its second counts as fork: where fork puts work off, it comes back there.
-    The child is gone afterwards, and the parent has all its pages to itself again, on the same frames.
+    Afterwards the parent has all its pages to itself again, on the same frames.
     """
     machine.write(parent, range(pages))
-    times = [perf_counter()]
+    times = [clock()]
     child = machine.fork(parent)
-    times.append(perf_counter())
+    times.append(clock())
     for page in range(2):
         machine.write(child, range(page, page + 1))
-        times.append(perf_counter())
+        times.append(clock())
     machine.exit(child)
-    fork, first, second = (after - before for before, after in pairwise(times))
-    return fork + max(0.0, first - second)
+    times.append(clock())
+    fork, first, second, exit_ = (after - before for before, after in pairwise(times))
+    return {"fork": fork + max(0.0, first - second), "exit": exit_}
 
 
-def life(machine: Verbs, parent: Process, pages: int, tenth: Numbers) -> dict[str, float]:
-    """Take a process with all pages to itself through forks, exit, reuse and copies; return seconds by name.
-
-    Needs 2 x `pages` frames and leaves a child alive. "quiet fork" has a child that does nothing, "fork" one that
-    writes.
-    """
-    seconds = {"fork": fork_seconds(machine, parent, pages)}
-
-    def lap(name: str, action: Callable[..., Any], *arguments: object) -> Any:
-        start = perf_counter()
-        result = action(*arguments)
-        seconds[name] = perf_counter() - start
-        return result
-
+def quiet_fork(machine: Verbs, parent: Process, pages: int, clock: Clock = process_time) -> dict[str, float]:
+    """Time a fork whose child does nothing but exit, from a parent whose pages are all writable."""
     machine.write(parent, range(pages))
-    quiet = lap("quiet fork", machine.fork, parent)
-    lap("exit", machine.exit, quiet)
-    lap("reuse range", machine.write, parent, range(pages))
+    start = clock()
     child = machine.fork(parent)
-    lap("copy random", machine.write, parent, tenth)
-    lap("copy range", machine.write, child, range(pages))
+    forked = clock()
+    machine.exit(child)
+    return {"fork": forked - start, "exit": clock() - forked}
+
+
+def faults(machine: Verbs, parent: Process, pages: int, tenth: Numbers) -> dict[str, float]:
+    """Time reuse and copies of a process that has all pages to itself.
+
+    Needs 2 x `pages` frames and leaves a child alive. That child writes first, so that no fault here pays for a fork.
+    """
+    seconds: dict[str, float] = {}
+
+    def lap(name: str, process: Process, written: Pages) -> None:
+        start = process_time()
+        machine.write(process, written)
+        seconds[name] = process_time() - start
+
+    machine.exit(machine.fork(parent))
+    lap("reuse range", parent, range(pages))
+    child = machine.fork(parent)
+    machine.write(child, range(2))
+    lap("copy random", parent, tenth)
+    lap("copy range", child, range(pages))
     return seconds

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 from dataclasses import dataclass
 
@@ -50,7 +51,7 @@ def header(sizes: Sizes) -> str:
     where = (
         f"{platform.machine()}, Linux {platform.release()}, Python {platform.python_version()}, numpy {np.__version__}"
     )
-    how = f"ratios from {sizes.rounds} interleaved rounds; 'ok' goes by the ratio of minima"
+    how = f"ratios from {sizes.rounds} interleaved rounds; 'ok' goes by the ratio of minima; load {os.getloadavg()[0]:.1f}"
     titles = LAYOUT.format("#", "what", "pages", "bar", "stretch", "of minima", "of medians", "")
     warning = "QUICK: small sizes, only to see that it runs\n" if sizes.mark else ""
     return f"{warning}{where}; {how}\n{titles}"

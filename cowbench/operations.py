@@ -19,6 +19,7 @@ import numpy as np
 
 from cowbench.errors import ProgramError
 from cowbench.machine import During, Machine, MachineConfig, Pages, PageState, Process, Reference
+from cowbench.parameters import nearest
 
 VERSION = 1
 
@@ -200,7 +201,7 @@ class Recorder:
 def encode_pages(pages: Pages) -> list[list[int] | int]:
     """Write pages as runs `[first, last + 1]` and single numbers, keeping order and duplicates."""
     if isinstance(pages, range):
-        return [[pages.start, pages.stop]] if len(pages) else []
+        return [[pages.start, pages.stop]] if len(pages) > 1 else list(pages)
     numbers = np.asarray(pages, dtype=np.int64)
     if not len(numbers):
         return []
@@ -238,7 +239,10 @@ def encode(operation: Operation) -> dict[str, Any]:
 def decode(line: dict[str, Any]) -> Operation:
     """Read one operation. Raises ValueError, KeyError or TypeError when it is not one."""
     values = dict(line)
-    cls = OPERATIONS[values.pop("op")]
+    name = values.pop("op")
+    if name not in OPERATIONS:
+        raise ValueError(f"unknown operation '{name}': {nearest(str(name), OPERATIONS)}")
+    cls = OPERATIONS[name]
     if "pages" in values:
         values["pages"] = decode_pages(values["pages"])
     if "during" in values:
@@ -290,3 +294,12 @@ def read_operations(path: Path) -> Iterator[Operation]:
                 yield decode(json.loads(text))
             except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
                 raise ProgramError(f"{path}:{number}: not an operation: {error}") from None
+
+
+def replay_file(path: Path, machine: Machine) -> None:
+    """Carry out a program file as it is read. Raises ProgramError naming file and line."""
+    for number, operation in enumerate(read_operations(path), start=2):
+        try:
+            operation.apply(machine)
+        except ProgramError as error:
+            raise ProgramError(f"{path}:{number}: {error}") from None

@@ -13,7 +13,7 @@ from pathlib import Path
 from numpy.random import Generator
 
 from cowbench.machine import Machine, MachineConfig
-from cowbench.operations import read_header, read_operations, replay
+from cowbench.operations import read_header, replay_file
 from cowbench.workload import Workload, parameter
 
 
@@ -30,7 +30,7 @@ class Trace(Workload):
         return (self._path(),)
 
     def run(self, machine: Machine, rng: Generator) -> None:
-        replay(read_operations(self._path()), machine)
+        replay_file(self._path(), machine)
 
     def _path(self) -> Path:
         return Path(self.file) if self.file else Path(__file__).with_name("cow.jsonl")
