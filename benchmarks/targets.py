@@ -51,7 +51,8 @@ def header(sizes: Sizes) -> str:
     where = (
         f"{platform.machine()}, Linux {platform.release()}, Python {platform.python_version()}, numpy {np.__version__}"
     )
-    how = f"ratios from {sizes.rounds} interleaved rounds; 'ok' goes by the ratio of minima; load {os.getloadavg()[0]:.1f}"
+    load = f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} CPUs"
+    how = f"{load}; {sizes.rounds} interleaved rounds; 'ok' goes by the ratio of minima"
     titles = LAYOUT.format("#", "what", "pages", "bar", "stretch", "of minima", "of medians", "")
     warning = "QUICK: small sizes, only to see that it runs\n" if sizes.mark else ""
     return f"{warning}{where}; {how}\n{titles}"
