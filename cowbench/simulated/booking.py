@@ -16,18 +16,20 @@ from cowbench.views import Mask
 
 def book_copies(
     memory: Memory, process: ProcessState, site: str, old: IntArray, part: PresentPart, which: IntArray | None
-) -> None:
-    """Book the copies that `process` takes of frames `old`, the pages `which` of `part` (None: the first),
-    beforehand.
+) -> bool:
+    """Book the copies that `process` takes of frames `old`, the pages `which` of `part` (None: the first), beforehand.
+
+    Returns whether any was needless.
     """
     ledger = memory.ledger
     ledger.copies[site] += len(old)
     shared = part.shared[: len(old)] if which is None else part.shared[which]
     if shared.all():
-        return
+        return False
     needless = np.flatnonzero(~shared)
     ledger.false_positives[site] += len(needless)
     _book_causes(memory, process, old[needless], part, needless if which is None else which[needless])
+    return True
 
 
 def _book_causes(memory: Memory, process: ProcessState, frames: IntArray, part: PresentPart, which: IntArray) -> None:

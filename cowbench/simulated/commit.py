@@ -205,7 +205,9 @@ def _answer(
     if reused == k:
         return _NOTHING_LEFT, _NOTHING_LEFT
     which = None if not reused else np.flatnonzero(~reuse)
-    _copy(memory, task, pages, part, which, frames, new)
+    needless = _copy(memory, task, pages, part, which, frames, new)
+    if part.seen.settled and not needless:
+        return _NOTHING_LEFT, _NOTHING_LEFT  # others map all the old frames
     return _left_behind(memory, part, which, frames, read)
 
 
@@ -265,15 +267,15 @@ def _copy(
     which: IntArray | None,
     frames: IntArray,
     new: NewFrames,
-) -> None:
-    """Give pages a copy of their frame."""
+) -> bool:
+    """Give pages a copy of their frame; return whether any was needless."""
     process, columns = task.process, memory.frames
     count = len(frames) if which is None else len(which)
     at = _positions(part, which, count)
     old = frames if which is None else frames[which]
     mine = new.copies(at, count)
     site = "swap_in" if part.swapped and task.site != "pin" else task.site
-    book_copies(memory, process, site, old, part, which)
+    needless = book_copies(memory, process, site, old, part, which)
     if process.leading is not None:
         lose(memory, process, _page_numbers(pages, at, count))
     columns.token[mine] = columns.token[old] if task.token is None else task.token
@@ -285,6 +287,7 @@ def _copy(
     process.words[here] = numbers(mine) | _fresh_bits(memory, task)
     _mark(process, here, task)
     task.counts.copy += count
+    return needless
 
 
 def _unmap_old(

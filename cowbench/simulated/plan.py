@@ -89,17 +89,13 @@ def plan_faults(memory: Memory, process: ProcessState, words: npt.NDArray[np.uin
     """Decide the faults that `access` takes on pages with these entries (none of them satisfied as it is)."""
     none = nowhere(len(words))
     plan = Plan(len(words), none, none, none)
-    if access != "read" and _all_present(words):
-        _plan_present(memory, process, words, None, access, plan)
+    numbers = words & NUMBER
+    if access != "read" and np.bitwise_and.reduce(words) & PRESENT and numbers.min():
+        _plan_present(memory, process, words, numbers, None, access, plan)
     else:
         _plan_kinds(memory, process, words, access, plan)
     plan.valid = min(_until_flush(memory, process, plan), _until_shortage(memory, process, plan))
     return plan
-
-
-def _all_present(words: npt.NDArray[np.uint32]) -> bool:
-    """Return whether every entry maps a page other than the zero page."""
-    return bool(np.bitwise_and.reduce(words) & PRESENT) and bool((words & NUMBER).min())
 
 
 def _plan_kinds(
@@ -121,7 +117,8 @@ def _plan_kinds(
     if any_swapped:
         _plan_swap(memory, process, words, np.flatnonzero(swapped), access, plan)
     if access != "read" and anonymous.any():
-        _plan_present(memory, process, words, np.flatnonzero(anonymous), access, plan)
+        at = np.flatnonzero(anonymous)
+        _plan_present(memory, process, words[at], words[at] & NUMBER, at, access, plan)
 
 
 def _leading_run(
@@ -226,15 +223,16 @@ def _plan_present(
     memory: Memory,
     process: ProcessState,
     words: npt.NDArray[np.uint32],
+    numbers: npt.NDArray[np.uint32],
     at: IntArray | None,
     access: Access,
     plan: Plan,
 ) -> None:
-    here = words if at is None else words[at]
-    frames = (here & NUMBER).astype(np.intp)
+    """Decide about present pages with these entries and frame numbers, at positions `at` (None: everywhere)."""
+    frames = numbers.astype(np.intp)
     run = _consecutive(frames)
     counts = memory.frames.map[frames] if run is None else memory.frames.map[run].copy()
-    exclusive = (here & EXCLUSIVE) != 0 if memory.flags.anon_exclusive else nowhere(len(here))
+    exclusive = (words & EXCLUSIVE) != 0 if memory.flags.anon_exclusive else nowhere(len(words))
     seen = columns(memory, process.cpu, frames, counts, exclusive)
     _ask_present(memory, process, at, frames, run, counts, seen, access, plan)
 
