@@ -6,6 +6,7 @@ import dataclasses
 import difflib
 import typing
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Any, ClassVar, Literal, Self, dataclass_transform
 
 from cowbench.errors import ParameterError
@@ -91,7 +92,12 @@ def spell(value: Value) -> str:
 
 def value_type(cls: type[Parametrised], name: str) -> Any:
     """Return the declared type of parameter `name`: a plain type or a Literal."""
-    return typing.get_type_hints(cls)[name]
+    return _hints(typing.cast("type[object]", cls))[name]
+
+
+@cache
+def _hints(cls: type[object]) -> dict[str, Any]:
+    return typing.get_type_hints(cls)
 
 
 def _read(cls: type[Parametrised], field: dataclasses.Field[Any], value: Value | str) -> Value:
