@@ -6,7 +6,6 @@ import dataclasses
 import difflib
 import typing
 from collections.abc import Iterable, Mapping
-from functools import cache
 from typing import Any, ClassVar, Literal, Self, dataclass_transform
 
 from cowbench.errors import ParameterError
@@ -92,12 +91,13 @@ def spell(value: Value) -> str:
 
 def value_type(cls: type[Parametrised], name: str) -> Any:
     """Return the declared type of parameter `name`: a plain type or a Literal."""
-    return _hints(typing.cast("type[object]", cls))[name]
+    if cls not in _TYPES:
+        _TYPES[cls] = typing.get_type_hints(cls)
+    return _TYPES[cls][name]
 
 
-@cache
-def _hints(cls: type[object]) -> dict[str, Any]:
-    return typing.get_type_hints(cls)
+_TYPES: dict[type[Parametrised], dict[str, Any]] = {}
+"""Resolving annotations is slow, and every cell of a grid builds its plug-ins."""
 
 
 def _read(cls: type[Parametrised], field: dataclasses.Field[Any], value: Value | str) -> Value:
