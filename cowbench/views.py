@@ -78,9 +78,9 @@ def read_only(array: np.ndarray) -> np.ndarray:
     return view
 
 
-_NONE: Mask = read_only(np.zeros(1 << 15, np.bool_))
-_EVERY: Mask = read_only(np.ones(1 << 15, np.bool_))
-_ZERO: Counts = read_only(np.zeros(1 << 15, np.int32))
+_NONE: Mask = read_only(np.zeros(1 << 16, np.bool_))
+_EVERY: Mask = read_only(np.ones(1 << 16, np.bool_))
+_ZERO: Counts = read_only(np.zeros(1 << 16, np.int32))
 """Constant columns are shared, so nothing changes a column in place. Blocks of faults are no longer than these."""
 
 

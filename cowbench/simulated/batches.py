@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from cowbench.simulated.frames import BATCHED, CPU_SHIFT, LOOK, Frames, IntArray, Selection, numbers
+from cowbench.simulated.frames import BATCHED, COUNT, CPU_SHIFT, LOOK, Frames, IntArray, Selection, numbers
 
 BATCH_BITS = np.uint8(int(BATCHED) | 7 << int(CPU_SHIFT))
 EMPTY: IntArray = np.empty(0, np.uint32)
@@ -51,7 +51,10 @@ class Batches:
     def _settle(self, frames: IntArray) -> IntArray:
         if not len(frames):
             return EMPTY
-        self._frames.extra[frames] -= np.int32(1)
-        self._frames.state[frames] &= ~BATCH_BITS
-        self._frames.look_again(frames)
-        return self._frames.release_idle(frames)
+        columns = self._frames
+        frames = frames.astype(np.intp, copy=False)
+        columns.extra[frames] = extra = columns.extra.take(frames) - np.int32(1)
+        columns.state[frames] = state = columns.state.take(frames) & ~BATCH_BITS
+        counts = columns.map.take(frames) & COUNT
+        columns.map[frames] = counts | ((extra | state) != 0) * LOOK
+        return EMPTY if counts.all() else columns.release_idle(frames)

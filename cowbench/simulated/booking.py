@@ -15,21 +15,17 @@ from cowbench.views import Mask
 
 
 def book_copies(
-    memory: Memory, process: ProcessState, site: str, old: IntArray, part: PresentPart, which: IntArray | None
-) -> bool:
-    """Book the copies that `process` takes of frames `old`, the pages `which` of `part` (None: the first), beforehand.
-
-    Returns whether any was needless.
-    """
-    ledger = memory.ledger
-    ledger.copies[site] += len(old)
-    shared = part.shared[: len(old)] if which is None else part.shared[which]
-    if shared.all():
-        return False
-    needless = np.flatnonzero(~shared)
+    memory: Memory, process: ProcessState, site: str, frames: IntArray, part: PresentPart, which: IntArray | None
+) -> None:
+    """Book the copies that `process` takes of the first `frames` of `part`, those at `which` (None: all), before."""
+    ledger, count = memory.ledger, len(frames)
+    ledger.copies[site] += count if which is None else len(which)
+    fine = part.shared[:count] if which is None else part.shared[:count] | part.reuse[:count]
+    if fine.all():
+        return
+    needless = np.flatnonzero(~fine)
     ledger.false_positives[site] += len(needless)
-    _book_causes(memory, process, old[needless], part, needless if which is None else which[needless])
-    return True
+    _book_causes(memory, process, frames[needless], part, needless)
 
 
 def _book_causes(memory: Memory, process: ProcessState, frames: IntArray, part: PresentPart, which: IntArray) -> None:

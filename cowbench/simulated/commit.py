@@ -83,7 +83,7 @@ def _allocate(memory: Memory, task: Task, plan: Plan, firsts: int, seconds: int)
         return NewFrames(new, new, _NO_FRAMES, in_order=True)
     if not firsts and len(plan.present) == 1:
         return NewFrames(new, _NO_FRAMES, new, in_order=True)
-    spread = np.zeros(2 * plan.valid, np.uint32)
+    spread = np.zeros(2 * plan.valid, np.intp)
     order = np.stack((plan.first[: plan.valid], plan.second[: plan.valid]), axis=1).ravel()
     spread[np.flatnonzero(order)] = numbers(new)
     return NewFrames(new, spread[0::2], spread[1::2])
@@ -100,7 +100,7 @@ def _leading(frames: Selection, count: int) -> Selection:
 
 def _at(frames: Selection, at: IntArray) -> Selection:
     if isinstance(frames, slice):
-        return np.asarray(at + frames.start, dtype=np.uint32)
+        return at + frames.start
     return frames[at]
 
 
@@ -108,7 +108,7 @@ def place(pages: Pages, at: IntArray | None, count: int) -> slice | IntArray:
     """Return which entries of a page table the positions `at` (None: the first `count`) of a batch are."""
     if isinstance(pages, range):
         return slice(pages.start, pages.start + count) if at is None else at + pages.start
-    return pages[:count] if at is None else pages[at]
+    return pages[:count] if at is None else pages.take(at)
 
 
 def _fill(memory: Memory, task: Task, pages: Pages, at: IntArray, new: NewFrames) -> None:
@@ -119,7 +119,7 @@ def _fill(memory: Memory, task: Task, pages: Pages, at: IntArray, new: NewFrames
     zeros = int(np.count_nonzero(process.words[here] == ZERO_PAGE)) if process.zero_pages else 0
     frames.map[mine] = 1
     frames.token[mine] = task.token or 0
-    process.words[here] = numbers(mine) | _fresh_bits(memory, task)
+    process.words[here] = _entries_of(mine, _fresh_bits(memory, task))
     if process.own is not None:
         process.own[mine] = 1
     if zeros and process.leading is not None:
@@ -205,21 +205,19 @@ def _answer(
     if reused == k:
         return _NOTHING_LEFT, _NOTHING_LEFT
     which = None if not reused else np.flatnonzero(~reuse)
-    needless = _copy(memory, task, pages, part, which, frames, new)
-    if part.seen.settled and not needless:
-        return _NOTHING_LEFT, _NOTHING_LEFT  # others map all the old frames
-    return _left_behind(memory, part, which, frames, read)
+    _copy(memory, task, pages, part, which, frames, new)
+    return _left_behind(memory, part, frames, read)
 
 
-def _left_behind(
-    memory: Memory, part: PresentPart, which: IntArray | None, frames: IntArray, read: Mask
-) -> tuple[Left, Left]:
-    sole = part.seen.mapcount[: len(frames)] == 1
-    if which is not None:
-        sole &= ~part.reuse[: len(frames)]
-    left = np.flatnonzero(sole)
-    if not len(left):
+def _left_behind(memory: Memory, part: PresentPart, frames: IntArray, read: Mask) -> tuple[Left, Left]:
+    size = len(frames)
+    if part.seen.settled:
+        stays = part.shared[:size] | part.reuse[:size]
+    else:
+        stays = (part.seen.mapcount[:size] != 1) | part.reuse[:size]
+    if stays.all():
         return _NOTHING_LEFT, _NOTHING_LEFT
+    left = np.flatnonzero(~stays)
     old, at = frames[left], left if part.at is None else part.at[left]
     if memory.flags.wp_copy_frees_idle_swapcache and not part.seen.settled:
         memory.slots.uncache(memory.slots.freeable(old))
@@ -253,7 +251,10 @@ def _reuse(
     task.counts.reuse += count
     memory.ledger.reuses += count
     if task.token is not None:
-        memory.frames.token[frames if which is None else frames[which]] = task.token
+        if which is None and part.run is not None:
+            memory.frames.token[part.run.start : part.run.start + count] = task.token
+        else:
+            memory.frames.token[frames if which is None else frames.take(which)] = task.token
     if not memory.tainted:
         shared = part.shared[:count] if which is None else part.shared[which]
         memory.tainted = bool(shared.any())
@@ -267,47 +268,69 @@ def _copy(
     which: IntArray | None,
     frames: IntArray,
     new: NewFrames,
-) -> bool:
-    """Give pages a copy of their frame; return whether any was needless."""
+) -> None:
+    """Give pages a copy of their frame."""
     process, columns = task.process, memory.frames
     count = len(frames) if which is None else len(which)
     at = _positions(part, which, count)
-    old = frames if which is None else frames[which]
     mine = new.copies(at, count)
     site = "swap_in" if part.swapped and task.site != "pin" else task.site
-    needless = book_copies(memory, process, site, old, part, which)
-    if process.leading is not None:
+    book_copies(memory, process, site, frames, part, which)
+    if process.leading is not None and not part.seen.settled:  # settled frames have no references to lose
         lose(memory, process, _page_numbers(pages, at, count))
-    columns.token[mine] = columns.token[old] if task.token is None else task.token
-    _unmap_old(memory, process, part, which, len(frames), old)
+    if task.token is None:
+        columns.token[mine] = columns.token[frames if which is None else frames.take(which)]
+    else:
+        columns.token[mine] = task.token
+    _unmap_old(memory, process, part, which, frames)
     columns.map[mine] = 1
     if process.own is not None:
         process.own[mine] = 1
-    here = place(pages, at, count)
-    process.words[here] = numbers(mine) | _fresh_bits(memory, task)
-    _mark(process, here, task)
+    _set_entries(process, pages, at, count, _entries_of(mine, _fresh_bits(memory, task)))
+    if process.marks is not None or task.access != "write":
+        _mark(process, place(pages, at, count), task)
     task.counts.copy += count
-    return needless
 
 
 def _unmap_old(
-    memory: Memory, process: ProcessState, part: PresentPart, which: IntArray | None, size: int, old: IntArray
+    memory: Memory, process: ProcessState, part: PresentPart, which: IntArray | None, frames: IntArray
 ) -> None:
     """Take the process's mapping off its old frames: densely where they are consecutive and most are copied."""
-    if part.run is not None and 2 * len(old) > size:
+    size = len(frames)
+    if part.run is not None and (which is None or 2 * len(which) > size):
         run = slice(part.run.start, part.run.start + size)
         copied = ~part.reuse[:size]
         memory.frames.map[run] -= copied
         if process.own is not None:
             process.own[run] = part.reuse[:size]
         return
+    old = frames if which is None else frames.take(which)
     if part.counts is None or not part.seen.settled:
         memory.frames.map[old] -= np.uint16(1)
     else:  # the counts gathered before still stand
-        before = part.counts[:size] if which is None else part.counts[which]
+        before = part.counts[:size] if which is None else part.counts.take(which)
         memory.frames.map[old] = before - np.uint16(1)
     if process.own is not None:
         process.own[old] = 0
+
+
+def _set_entries(
+    process: ProcessState, pages: Pages, at: IntArray | None, count: int, words: npt.NDArray[np.uint32]
+) -> None:
+    """Write the entries of the pages at positions `at` (None: the first `count`)."""
+    if isinstance(pages, range) and at is not None:
+        process.words[pages.start : pages.stop][at] = words
+    else:
+        process.words[place(pages, at, count)] = words
+
+
+def _entries_of(frames: Selection, bits: np.uint32) -> npt.NDArray[np.uint32]:
+    """Return entries with `bits` that map `frames`."""
+    if isinstance(frames, slice):
+        return np.arange(frames.start + int(bits), frames.stop + int(bits), dtype=np.uint32)
+    words = frames.astype(np.uint32)
+    words |= bits
+    return words
 
 
 def _page_numbers(pages: Pages, at: IntArray | None, count: int) -> IntArray:

@@ -19,7 +19,7 @@ from cowbench.simulated.process import ProcessState
 from cowbench.simulated.words import NUMBER, PRESENT, WRITE, ZERO_PAGE
 from cowbench.views import nowhere
 
-BLOCK = 1 << 15
+BLOCK = 1 << 16
 """Pages planned at once: large enough to amortise calls, small enough to stay in cache."""
 
 
@@ -105,16 +105,10 @@ def out_of_frames(memory: Memory, process: ProcessState, done: int) -> OutOfFram
 def write_pages(memory: Memory, process: ProcessState, pages: Pages, token: int) -> None:
     """Store `token` in pages, faulting where an entry is not writable. Raises OutOfFrames."""
     task = Task(process, "write", "write_fault", token, memory.ledger.faults)
-    words = entries(process, pages)
-    if words.min() >= WRITE:
-        _store(memory, task, pages, words)
-        count_leaks(memory, process, pages)
-        return
     unique, where = first_occurrences(pages)
-    words = words if where is None else words[where]
     offset = 0
     for block in blocks(unique):
-        served = _write_block(memory, task, block, words[offset : offset + len(block)])
+        served = _write_block(memory, task, block, entries(process, block))
         offset += served
         if served < len(block):
             done = int(where[offset]) if where is not None else offset
@@ -126,24 +120,24 @@ def write_pages(memory: Memory, process: ProcessState, pages: Pages, token: int)
 def _write_block(memory: Memory, task: Task, block: Pages, words: npt.NDArray[np.uint32]) -> int:
     if words.max() < WRITE:
         return resolve(memory, task, block, words)
-    ready = words >= WRITE
-    if ready.all():
+    if words.min() >= WRITE:
         _store(memory, task, block, words)
         return len(block)
-    pages = as_array(block)
-    pending = np.flatnonzero(~ready)
-    writable = words[ready]
-    done = resolve(memory, task, pages[pending], words[pending])
+    pages, ready = as_array(block), words >= WRITE
+    pending, written = np.flatnonzero(~ready), np.flatnonzero(ready)
+    writable = words.take(written)
+    done = resolve(memory, task, pages.take(pending), words.take(pending))
     served = len(pages) if done == len(pending) else int(pending[done])
-    written = np.flatnonzero(ready[:served])
-    _store(memory, task, pages[written], writable[: len(written)])
+    if served < len(pages):
+        written = written[: int(np.searchsorted(written, served))]
+    _store(memory, task, pages.take(written), writable[: len(written)])
     return served
 
 
 def _store(memory: Memory, task: Task, pages: Pages, words: npt.NDArray[np.uint32]) -> None:
     """Write to pages that are writable already."""
     assert task.token is not None
-    memory.frames.token[words & NUMBER] = task.token
+    memory.frames.token[(words & NUMBER).astype(np.intp)] = task.token
     if task.process.marks is not None:
         task.process.marks[as_array(pages)] = 0
 

@@ -1,7 +1,7 @@
 """Physical frames: counts, contents, charges and the queue of free ones.
 
 Refcount = mapcount + `extra`. The top bit of `map` (LOOK) says that `extra` or `state` is not zero, so that one 2-byte
-gather decides about most frames. Free frames are a queue: never-used ones first, then freed ones in the order freed.
+gather decides about most frames. Free frames are a queue in the order freed; while it is too short, never-used ones serve.
 """
 
 from __future__ import annotations
@@ -59,11 +59,12 @@ class Frames:
 
     def allocate(self, count: int, group: int) -> Selection:
         """Take `count` frames, charged to `group`; the caller checked `room` and books the peak."""
-        fresh = min(count, len(self.map) - self.high)
+        never_used = len(self.map) - self.high
+        fresh = 0 if count <= self._queued else min(count, never_used)
         taken: Selection = slice(self.high, self.high + fresh)
         if fresh < count:
             old = self._dequeue(count - fresh)
-            taken = np.concatenate((numbers(taken), old)) if fresh else old
+            taken = np.concatenate((numbers(taken), numbers(old))) if fresh else old
         self.high += fresh
         self.free -= count
         self.used += count
@@ -95,6 +96,16 @@ class Frames:
         look = (self.extra[frames] != 0) | (self.state[frames] != 0)
         self.map[frames] = (self.map[frames] & COUNT) | (look * LOOK)
 
+    def settle(self, frames: IntArray) -> None:
+        """Clear LOOK where references and states are gone, and free what nothing refers to any more (no duplicates)."""
+        done = frames[self.extra.take(frames) == 0]
+        counts, states = self.map.take(done) & COUNT, self.state.take(done)
+        self.map[done] = counts | (states != 0) * LOOK if states.any() else counts
+        idle = done[counts == 0]
+        self.map[idle] = 0
+        self.state[idle] = 0
+        self.release(idle)
+
     def release_idle(self, frames: IntArray) -> IntArray:
         """Free those of `frames` (no duplicates) that nothing refers to any more; return them."""
         counts = self.map[frames]
@@ -106,14 +117,14 @@ class Frames:
         self.release(idle)
         return idle
 
-    def _dequeue(self, count: int) -> IntArray:
+    def _dequeue(self, count: int) -> Selection:
         size = len(self._queue)
         end = self._head + count
-        taken = self._queue[self._head : min(end, size)]
-        taken = np.concatenate((taken, self._queue[: end - size])) if end > size else taken.copy()
+        first = self._queue[self._head : min(end, size)]
+        taken = np.concatenate((first, self._queue[: end - size])) if end > size else first
         self._head = end % size
         self._queued -= count
-        return taken
+        return consecutive(taken) or taken.astype(np.intp)  # numpy converts any other index at every use
 
     def _enqueue(self, frames: IntArray) -> None:
         size = len(self._queue)
@@ -124,10 +135,18 @@ class Frames:
         self._queued += len(frames)
 
 
+def consecutive(frames: IntArray) -> slice | None:
+    """Return frames as a slice if they are consecutive: then all frame-side work is dense."""
+    first, size = int(frames[0]), len(frames)
+    if int(frames[-1]) - first != size - 1 or not bool((frames[1:] - frames[:-1] == 1).all()):
+        return None
+    return slice(first, first + size)
+
+
 def numbers(selection: Selection) -> IntArray:
     """Return a selection as an array of frame numbers."""
     if isinstance(selection, slice):
-        return np.arange(selection.start, selection.stop, dtype=np.uint32)
+        return np.arange(selection.start, selection.stop)
     return selection
 
 

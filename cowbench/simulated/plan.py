@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from cowbench.simulated.frames import IntArray
+from cowbench.simulated.frames import IntArray, consecutive
 from cowbench.simulated.memory import Memory, ask, columns, look, observed, truth
 from cowbench.simulated.process import ProcessState
 from cowbench.simulated.words import EXCLUSIVE, NUMBER, PRESENT
@@ -89,13 +89,19 @@ def plan_faults(memory: Memory, process: ProcessState, words: npt.NDArray[np.uin
     """Decide the faults that `access` takes on pages with these entries (none of them satisfied as it is)."""
     none = nowhere(len(words))
     plan = Plan(len(words), none, none, none)
-    numbers = words & NUMBER
-    if access != "read" and np.bitwise_and.reduce(words) & PRESENT and numbers.min():
-        _plan_present(memory, process, words, numbers, None, access, plan)
+    if access != "read" and _all_present(process, words):
+        _plan_present(memory, process, words, None, access, plan)
     else:
         _plan_kinds(memory, process, words, access, plan)
     plan.valid = min(_until_flush(memory, process, plan), _until_shortage(memory, process, plan))
     return plan
+
+
+def _all_present(process: ProcessState, words: npt.NDArray[np.uint32]) -> bool:
+    """Return whether every entry maps a page other than the zero page."""
+    if not np.bitwise_and.reduce(words) & PRESENT:
+        return False
+    return not process.zero_pages or bool((words & NUMBER).min())
 
 
 def _plan_kinds(
@@ -117,8 +123,7 @@ def _plan_kinds(
     if any_swapped:
         _plan_swap(memory, process, words, np.flatnonzero(swapped), access, plan)
     if access != "read" and anonymous.any():
-        at = np.flatnonzero(anonymous)
-        _plan_present(memory, process, words[at], words[at] & NUMBER, at, access, plan)
+        _plan_present(memory, process, words, np.flatnonzero(anonymous), access, plan)
 
 
 def _leading_run(
@@ -211,28 +216,20 @@ def _plan_denied(memory: Memory, process: ProcessState, which: IntArray, access:
     _ask_present(memory, process, swap.at[which], swap.frames[which], None, None, seen, access, plan)
 
 
-def _consecutive(frames: IntArray) -> slice | None:
-    """Return frames as a slice if they are consecutive: then all frame-side work is dense."""
-    first, size = int(frames[0]), len(frames)
-    if int(frames[-1]) - first != size - 1 or not bool((frames[1:] - frames[:-1] == 1).all()):
-        return None
-    return slice(first, first + size)
-
-
 def _plan_present(
     memory: Memory,
     process: ProcessState,
     words: npt.NDArray[np.uint32],
-    numbers: npt.NDArray[np.uint32],
     at: IntArray | None,
     access: Access,
     plan: Plan,
 ) -> None:
-    """Decide about present pages with these entries and frame numbers, at positions `at` (None: everywhere)."""
-    frames = numbers.astype(np.intp)
-    run = _consecutive(frames)
-    counts = memory.frames.map[frames] if run is None else memory.frames.map[run].copy()
-    exclusive = (words & EXCLUSIVE) != 0 if memory.flags.anon_exclusive else nowhere(len(words))
+    here = words if at is None else words[at]
+    numbers = here & NUMBER
+    run = consecutive(numbers)
+    frames = numbers.astype(np.intp) if run is None else np.arange(run.start, run.stop)
+    counts = memory.frames.map.take(frames, mode="clip") if run is None else memory.frames.map[run].copy()
+    exclusive = (here & EXCLUSIVE) != 0 if memory.flags.anon_exclusive else nowhere(len(here))
     seen = columns(memory, process.cpu, frames, counts, exclusive)
     _ask_present(memory, process, at, frames, run, counts, seen, access, plan)
 

@@ -11,8 +11,8 @@ from cowbench.simulated.frames import IntArray
 from cowbench.simulated.words import NUMBER, PRESENT
 from cowbench.views import Mm
 
-PIN, GET, DOCUMENTED, ANY = range(4)
-"""Classes of coherent references, and their sum: rows of `leading`."""
+PIN, GET, DOCUMENTED = range(3)
+"""Classes of coherent references, rows of `leading`."""
 
 
 @dataclass
@@ -82,7 +82,7 @@ class ProcessState:
         if self.dontfork is not None:
             self.dontfork = np.concatenate((self.dontfork, np.zeros(more, np.bool_)))
         if self.leading is not None:
-            self.leading = np.concatenate((self.leading, np.zeros((4, more), np.uint32)), axis=1)
+            self.leading = np.concatenate((self.leading, np.zeros((3, more), np.uint32)), axis=1)
 
     def side_marks(self) -> npt.NDArray[np.uint8]:
         """Return the side table of rare bits, made on first use."""
@@ -101,13 +101,14 @@ class ProcessState:
         """Return how many coherent references each page leads to."""
         if self.leading is None:
             return np.zeros(len(page), np.uint32)
-        return self.leading[ANY].take(page)
+        pins, gets, documented = (row.take(page) for row in self.leading)
+        return pins + gets + documented
 
     def part_from(self, pages: IntArray) -> npt.NDArray[np.uint32] | None:
         """End the lead of `pages` (no duplicates) to all references; return per class how many were coherent."""
         if self.leading is None or not len(pages):
             return None
-        pages = pages[self.leading[ANY].take(pages) != 0]
+        pages = pages[self.leads(pages) != 0]
         if not len(pages):
             return None
         parted: npt.NDArray[np.uint32] = self.leading[:, pages].sum(axis=1, dtype=np.uint32)

@@ -8,13 +8,14 @@ import numpy as np
 import numpy.typing as npt
 
 from cowbench.machine import Pages
+from cowbench.policy import Policy
 from cowbench.rules import GUP_PIN_COUNTING_BIAS
 from cowbench.simulated.booking import observed_besides_owner
 from cowbench.simulated.commit import Task
 from cowbench.simulated.faults import as_array, blocks, entries, first_occurrences, read_faults, resolve
-from cowbench.simulated.frames import IntArray
+from cowbench.simulated.frames import LOOK, IntArray, consecutive
 from cowbench.simulated.memory import Memory, ask, look, observed, truth
-from cowbench.simulated.process import ANY, ProcessState, ReferenceState
+from cowbench.simulated.process import ProcessState, ReferenceState
 from cowbench.simulated.words import EXCLUSIVE, NUMBER, PRESENT, WRITE, ZERO_PAGE
 from cowbench.views import GupPages, Mask
 
@@ -40,7 +41,10 @@ def _break_cow(memory: Memory, process: ProcessState, pages: Pages) -> int:
     for block in blocks(pages):
         words = entries(process, block)
         pending = np.flatnonzero(words < WRITE)
-        done = resolve(memory, task, as_array(block)[pending], words[pending])
+        if len(pending) == len(block):
+            done = resolve(memory, task, block, words)
+        else:
+            done = resolve(memory, task, as_array(block)[pending], words[pending])
         if done < len(pending):
             return offset + int(pending[done])
         offset += len(block)
@@ -49,6 +53,8 @@ def _break_cow(memory: Memory, process: ProcessState, pages: Pages) -> int:
 
 def _unshare(memory: Memory, process: ProcessState, pages: Pages, request: ReferenceState) -> int:
     """Take the unshare faults that the policy asks for; all pages are present. Return how many pages were served."""
+    if type(memory.policy).unshare is Policy.unshare:
+        return len(pages)
     task = Task(process, "unshare", "pin", None, memory.ledger.pin_faults)
     numbers = as_array(pages)
     words = process.words[numbers]
@@ -65,35 +71,37 @@ def _unshare(memory: Memory, process: ProcessState, pages: Pages, request: Refer
 def take(memory: Memory, request: ReferenceState, handle: int) -> None:
     """Take the references on what the owner's pages map now, duplicates included."""
     owner, columns = request.owner, memory.frames
-    request.frames = (owner.words[request.pages] & NUMBER).astype(np.intp)
-    real = request.frames[request.frames != 0]
-    _count(memory, request, real, 1)
+    request.frames = (owner.words.take(request.pages) & NUMBER).astype(np.intp)
+    real = _real(request.frames)
     if len(owner.references) < columns.high:
         more = np.zeros(columns.high + columns.high // 2 + 64 - len(owner.references), np.uint32)
         owner.references = np.concatenate((owner.references, more))
-    _add(owner.references, real, 1, request.distinct)
+    _count(memory, request, real, 1)
+    columns.map[real] |= LOOK
     if len(real) < len(request.frames):
         request.zero_leads = request.frames == 0
     if request.coherent:
-        _lead(request, np.ones(len(request.pages), np.bool_), 1)
+        _lead(request, None, 1)
     owner.held[handle] = request
     if request.pin:
         request.space.live_pins += len(request.pages)
     memory.ledger.pinned_pages += len(request.pages)
 
 
+def _real(frames: IntArray) -> IntArray:
+    """Return frames without the zero page."""
+    return frames if not len(frames) or frames.min() else frames[frames != 0]
+
+
 def release(memory: Memory, request: ReferenceState, handle: int) -> None:
     """Drop the references and free frames that nothing else refers to."""
     owner = request.owner
-    real = request.frames[request.frames != 0]
+    real = _real(request.frames)
     if request.coherent:
         _lead(request, leads(memory, request), -1)
     _count(memory, request, real, -1)
-    _add(owner.references, real, -1, request.distinct)
     del owner.held[handle]
-    unique = real if request.distinct else np.unique(real)
-    memory.frames.look_again(unique)
-    memory.frames.release_idle(unique)
+    memory.frames.settle(real if request.distinct else np.unique(real))
     if request.pin:
         request.space.live_pins -= len(request.pages)
         memory.policy.on_unpin(request.space.mm, len(request.pages), request.longterm)
@@ -101,36 +109,39 @@ def release(memory: Memory, request: ReferenceState, handle: int) -> None:
 
 
 def _count(memory: Memory, request: ReferenceState, frames: IntArray, sign: int) -> None:
-    columns = memory.frames
-    _add(columns.extra, frames, sign * (GUP_PIN_COUNTING_BIAS if request.pin else 1), request.distinct)
-    _add(columns.owners, frames, sign, request.distinct)
-    if request.coherent:
-        _add(columns.coherent, frames, sign, request.distinct)
-    if sign > 0:
-        columns.look_again(frames)
+    """Add to the counts of frames, or take away."""
+    columns, distinct = memory.frames, request.distinct
+    _add(columns.extra, frames, sign * (GUP_PIN_COUNTING_BIAS if request.pin else 1), distinct)
+    _add(columns.owners, frames, sign, distinct)
+    _add(request.owner.references, frames, sign, distinct)
+    if request.coherent and memory.policy.sees_truth:
+        _add(columns.coherent, frames, sign, distinct)
 
 
 def _add(column: npt.NDArray[Any], at: IntArray, amount: int, distinct: bool) -> None:
     """Add to entries of a column, which may repeat unless they are `distinct`."""
-    if distinct:
-        column[at] = column[at] + column.dtype.type(amount) if amount >= 0 else column[at] - column.dtype.type(-amount)
-    elif amount >= 0:
-        np.add.at(column, at, column.dtype.type(amount))
+    step = column.dtype.type(abs(amount))
+    run = consecutive(at) if distinct and len(at) else None
+    if run is not None:
+        (np.add if amount >= 0 else np.subtract)(column[run], step, out=column[run])
+    elif distinct:
+        now = column.take(at)
+        column[at] = now + step if amount >= 0 else now - step
     else:
-        np.subtract.at(column, at, column.dtype.type(-amount))
+        (np.add if amount >= 0 else np.subtract).at(column, at, step)
 
 
-def _lead(request: ReferenceState, where: Mask, sign: int) -> None:
-    """Add or take away this reference from the counts of its owner's pages that lead to it."""
+def _lead(request: ReferenceState, where: Mask | None, sign: int) -> None:
+    """Add or take away this reference from the counts of its owner's pages that lead to it (None: all)."""
     owner = request.owner
     if owner.leading is None:
-        owner.leading = np.zeros((4, len(owner.words)), np.uint32)
-    zero = request.frames == 0
-    for zero_page in (False, True):
-        pages = request.pages[where & (zero == zero_page)]
+        owner.leading = np.zeros((3, len(owner.words)), np.uint32)
+    zero = request.frames == 0 if request.zero_leads is not None else None
+    for zero_page in (False, True) if zero is not None else (False,):
+        there = where if zero is None else zero == zero_page if where is None else where & (zero == zero_page)
+        pages = request.pages if there is None or there.all() else request.pages.compress(there)
         if len(pages):
             _add(owner.leading[request.row(zero_page)], pages, sign, request.distinct)
-            _add(owner.leading[ANY], pages, sign, request.distinct)
 
 
 def leads(memory: Memory, request: ReferenceState) -> Mask:
@@ -138,12 +149,14 @@ def leads(memory: Memory, request: ReferenceState) -> Mask:
     owner = request.owner
     if owner.leading is None or request.space is not owner.space:
         return np.zeros(len(request.pages), np.bool_)
-    words = owner.words[request.pages]
-    number = words & NUMBER
-    present = (words & PRESENT) != 0
-    reached = np.where(present, number, 0)
-    swapped = ~present & (words != 0)
-    reached[swapped] = memory.slots.frame[number[swapped]]
+    words = owner.words.take(request.pages)
+    reached = words & NUMBER
+    if owner.swapped or not np.bitwise_and.reduce(words) & PRESENT:
+        present = (words & PRESENT) != 0
+        swapped = ~present & (words != 0)
+        slots = reached[swapped]
+        reached[~present] = 0
+        reached[swapped] = memory.slots.frame[slots]
     leads: Mask = (reached == request.frames) & (request.frames != 0)
     return leads if request.zero_leads is None else leads | request.zero_leads
 

@@ -69,11 +69,13 @@ def _unmap(memory: Memory, frames: IntArray) -> None:
 def _unmap_dense(memory: Memory, process: ProcessState) -> None:
     columns, own = memory.frames, process.own
     assert own is not None
+    scratch = np.empty(DENSE_BLOCK, np.bool_)
     for start in range(0, columns.high, DENSE_BLOCK):
         block = slice(start, min(start + DENSE_BLOCK, columns.high))
         counts, mine = columns.map[block], own[block]
         np.subtract(counts, mine, out=counts)
-        idle = (counts == 0) & (mine != 0)
+        idle = np.equal(counts, 0, out=scratch[: len(counts)])
+        idle &= mine.view(np.bool_)  # 0 or 1 in every byte
         if idle.any():
             columns.release(np.flatnonzero(idle) + start)
         if columns.odd:
