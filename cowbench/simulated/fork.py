@@ -158,7 +158,8 @@ class Walk:
         if parent.own is None and parent.present >= max(DENSE_PAGES, frames.high // DENSE_SHARE):
             parent.own = self.memory.rows.own()
             parent.own[: frames.high] = 0
-            parent.own[mapped_frames(self.child.words)] = 1
+            for start in range(0, self.end, DENSE_BLOCK):
+                parent.own[mapped_frames(self.child.words[start : start + DENSE_BLOCK])] = 1
         return parent.own is not None
 
     def _map_dense(self, copied: IntArray) -> None:

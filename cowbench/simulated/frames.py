@@ -1,7 +1,8 @@
 """Physical frames: counts, contents, charges and the queue of free ones.
 
 Refcount = mapcount + `extra`. The top bit of `map` (LOOK) says that `extra` or `state` is not zero, so that one 2-byte
-gather decides about most frames. Free frames are a queue in the order freed; while it is too short, never-used ones serve.
+gather decides about most frames. Free frames are a queue in the order freed; if it is too short, never-used
+ones serve.
 """
 
 from __future__ import annotations
