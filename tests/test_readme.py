@@ -44,7 +44,7 @@ def test_the_commands_run_in_order_with_the_policy_of_the_example(
 
 def test_the_notebook_example_gives_a_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    *lines, last = CODE[1].strip().splitlines()
+    *lines, last = [line for line in CODE[1].splitlines() if line]
     assert len(lines) == 2
     names: dict[str, object] = {}
     exec("\n".join([*lines, f"table = {last}"]), names)
