@@ -8,6 +8,7 @@ from functools import partial
 from multiprocessing import get_context
 from statistics import median
 
+from benchmarks.forks import fork_and_exit
 from benchmarks.measure import (
     Ratio,
     Samples,
@@ -19,7 +20,7 @@ from benchmarks.measure import (
     ratio,
     run_mixed,
 )
-from benchmarks.programs import draw_mixed, fork_and_exit, one_in, populate
+from benchmarks.programs import draw_mixed, one_in, populate
 from benchmarks.setting import Outcome, Setting
 
 REPEATS = 3

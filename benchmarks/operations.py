@@ -8,9 +8,10 @@ from time import perf_counter, process_time
 
 import numpy as np
 
+from benchmarks.forks import age, faults, fork_and_exit, quiet_fork
 from benchmarks.measure import POLICY, Samples, available_memory, counts, gather, model, ratio
 from benchmarks.native import Kernel
-from benchmarks.programs import Verbs, age, faults, fork_and_exit, one_in, populate, quiet_fork
+from benchmarks.programs import Verbs, one_in, populate
 from benchmarks.setting import NO_COMPILER, Outcome, Setting
 from cowbench.machine import MachineConfig
 

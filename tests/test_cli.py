@@ -214,7 +214,12 @@ def test_ctrl_c_says_how_to_go_on_and_keeps_what_was_done() -> None:
     slow = SMALL.replace("parent = machine.spawn()", "time.sleep(0.1)\n        parent = machine.spawn()")
     load = write_plugin(Path(), "small", slow.replace("from numpy", "import time\n\nfrom numpy", 1))
     words = ["run", "-p", "mapcount,oracle", "-w", load, "--seeds", "40", "--jobs", "2"]
-    run = subprocess.Popen([sys.executable, "-m", "cowbench", *words], stderr=subprocess.PIPE, start_new_session=True)
+    run = subprocess.Popen(
+        [sys.executable, "-m", "cowbench", *words],
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background job ignores it
+    )
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and not rows_so_far():
         time.sleep(0.05)
