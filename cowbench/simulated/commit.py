@@ -67,6 +67,8 @@ def commit(memory: Memory, task: Task, pages: Pages, plan: Plan) -> None:
     left = [_answer(memory, task, pages, part, valid, new) for part in plan.present]
     freed = [release_left(memory, old) for old, _ in left]
     flush, flushed = enter_batch(memory, task.process.cpu, first, second, plan.drains[:valid], new.all)
+    if plan.swap is not None:  # just read pages may be left, or looked at again, within this operation
+        memory.batches.mark(task.process.cpu)
     freed += [release_left(memory, read) for _, read in left]
     if len(flushed):
         freed.append(when_flushed(flush, flushed, [old for old, _ in left]))

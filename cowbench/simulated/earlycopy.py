@@ -94,6 +94,7 @@ class EarlyCopies:
         new = frames.allocate(count, self.payer)
         frames.map[new] = 1
         flushed = len(memory.batches.enter(self.parent.cpu, new))
+        memory.batches.mark(self.parent.cpu)
         before_flush = used + memory.batches.size - held if flushed else 0
         frames.peak = max(frames.peak, before_flush, used + count - flushed)
         self._attempt(count)

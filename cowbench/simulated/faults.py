@@ -111,10 +111,12 @@ def write_pages(memory: Memory, process: ProcessState, pages: Pages, token: int)
         served = _write_block(memory, task, block, entries(process, block))
         offset += served
         if served < len(block):
-            done = int(where[offset]) if where is not None else offset
-            count_leaks(memory, process, pages[:done])
-            raise out_of_frames(memory, process, done)
-    count_leaks(memory, process, pages)
+            break
+    memory.batches.mark(process.cpu)
+    done = len(pages) if offset == len(unique) else int(where[offset]) if where is not None else offset
+    count_leaks(memory, process, pages[:done])
+    if offset < len(unique):
+        raise out_of_frames(memory, process, done)
 
 
 def _write_block(memory: Memory, task: Task, block: Pages, words: npt.NDArray[np.uint32]) -> int:

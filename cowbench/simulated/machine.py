@@ -226,7 +226,7 @@ class SimulatedMachine:
         return self._number()
 
     def _fork_quietly(self, parent: ProcessState, child: ProcessState) -> bool:
-        if not can_wait(self.memory, self._quiet, parent, len(self._held_pages()), self._live):
+        if not can_wait(self.memory, self._quiet, parent, self._held_pages, self._live):
             return False
         self._quiet = put_off(self.memory, parent, child)
         child.alive = child.born = True

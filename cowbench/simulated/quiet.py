@@ -7,12 +7,14 @@ every other operation settles it first.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from cowbench.ledger import ForkCounts
 from cowbench.simulated.fork import CROWD, Walk
+from cowbench.simulated.frames import IntArray
 from cowbench.simulated.memory import Memory
 from cowbench.simulated.process import AddressSpace, ProcessState
 from cowbench.simulated.words import KEEP
@@ -27,14 +29,16 @@ class QuietFork:
     child: ProcessState | None
 
 
-def can_wait(memory: Memory, pending: QuietFork | None, parent: ProcessState, held: int, live: int) -> bool:
-    """Return whether a plain fork may be put off; `held` pages have live references, `live` processes run."""
+def can_wait(
+    memory: Memory, pending: QuietFork | None, parent: ProcessState, held: Callable[[], IntArray], live: int
+) -> bool:
+    """Return whether a plain fork may be put off; pages `held` have live references, `live` processes run."""
     if pending is not None and (pending.child is not None or pending.parent is not parent):
         return False
     if parent.own is None or parent.swapped or parent.leading is not None or parent.dontfork is not None:
         return False
     scan = memory.policy.early_scan(parent.space.mm)
-    return scan == "nothing" or (scan == "referenced" and not held and live < CROWD)
+    return scan == "nothing" or (scan == "referenced" and live < CROWD and not len(held()))
 
 
 def put_off(memory: Memory, parent: ProcessState, child: ProcessState) -> QuietFork:

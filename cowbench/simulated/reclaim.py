@@ -41,6 +41,7 @@ def page_out(memory: Memory, process: ProcessState, pages: IntArray, drop: bool)
     memory.slots.uncache(gone)
     frames.release_idle(gone)
     memory.batches.enter(process.cpu, numbers[~dropped])
+    memory.batches.mark(process.cpu)
 
 
 def _unmap(memory: Memory, process: ProcessState, pages: IntArray, words: IntArray, numbers: IntArray) -> None:

@@ -29,6 +29,7 @@ def fault_in(memory: Memory, process: ProcessState, pages: Pages, request: Refer
         served = read_faults(memory, process, unique, memory.ledger.pin_faults)
         if served == len(unique):
             served = _unshare(memory, process, unique, request)
+    memory.batches.mark(process.cpu)
     if served == len(unique):
         return len(pages)
     return int(where[served]) if where is not None else served
