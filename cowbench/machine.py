@@ -13,10 +13,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal, NewType, Protocol
+from typing import Literal, NewType, Protocol, get_args
 
 import numpy as np
 import numpy.typing as npt
+
+from cowbench.errors import ProgramError
 
 Process = NewType("Process", int)
 Reference = NewType("Reference", int)
@@ -34,8 +36,12 @@ writeback.
 Capability = Literal["stage", "fork_interleaving", "allocation_failure", "synchronous_swap", "stable_writes", "limits"]
 """What only some backends can do; a backend without it raises NotApplicable."""
 
+SwapDevice = Literal["disk", "synchronous"]
+
 MAX_PAGES = 1 << 29
 """Pages of one address space, and frames of one machine, stay below this."""
+MAX_CPUS = 8
+MAX_MEMCG = (1 << 16) - 1
 
 
 @dataclass(frozen=True)
@@ -52,10 +58,29 @@ class MachineConfig:
 
     frames: int = 1 << 24
     cpus: int = 2
-    swap: Literal["disk", "synchronous"] = "disk"
+    swap: SwapDevice = "disk"
     stable_writes: bool = False
     memcg_limits: dict[int, int] = field(default_factory=dict)
     atomic_reserve: int = 1024
+
+    def __post_init__(self) -> None:
+        """Raise ProgramError for a computer that cannot be."""
+        _check_whole("frames", self.frames, 1, MAX_PAGES - 1)
+        _check_whole("cpus", self.cpus, 1, MAX_CPUS)
+        _check_whole("atomic_reserve", self.atomic_reserve, 0, MAX_PAGES - 1)
+        for group, limit in self.memcg_limits.items():
+            _check_whole("memory cgroup", group, 0, MAX_MEMCG)
+            _check_whole(f"memcg_limits of group {group}", limit, 0, MAX_PAGES - 1)
+        if self.swap not in get_args(SwapDevice):
+            raise ProgramError(f"swap={self.swap} must be one of {', '.join(get_args(SwapDevice))}")
+        if not isinstance(self.stable_writes, bool):
+            raise ProgramError(f"stable_writes={self.stable_writes} must be true or false")
+
+
+def _check_whole(name: str, value: object, low: int, high: int) -> None:
+    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    if not whole or not low <= int(value) <= high:  # type: ignore[call-overload]
+        raise ProgramError(f"{name}={value} must be a whole number from {low} to {high}")
 
 
 @dataclass(frozen=True)

@@ -158,6 +158,7 @@ def test_nothing_is_left_when_all_are_gone(policy: str) -> None:
         (lambda m: m.write(0, np.array([-2, 1])), "page -2 is outside"),
         (lambda m: m.spawn(cpu=2), "cpu 2 is outside 0 to 1"),
         (lambda m: m.spawn(memcg=-1), "memory cgroup -1"),
+        (lambda m: m.fork(0, fail_at=0), "fail_at=0 must be 1 or more"),
         (lambda m: m.release(0), "there is no reference 0"),
         (lambda m: m.device_write(m.get(0, range(1))), "taken for reading"),
         (lambda m: m.get(0, range(1), write=True, coherent=False), "a snapshot is for reading only"),
@@ -189,7 +190,33 @@ def test_an_empty_batch_does_nothing() -> None:
     assert {**model.snapshot(), "processes": None} == {**before, "processes": None}
 
 
-@pytest.mark.parametrize(("frames", "cpus"), [(0, 2), (1 << 29, 2), (10, 0), (10, 9)])
-def test_impossible_machines_say_so(frames: int, cpus: int) -> None:
-    with pytest.raises(ProgramError, match="is outside"):
-        modelled("mapcount", {}, MachineConfig(frames=frames, cpus=cpus))
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"frames": 0}, "frames=0 must be a whole number from 1 to 536870911"),
+        ({"frames": 1 << 29}, "frames=536870912 must be"),
+        ({"frames": 1.5}, "frames=1.5 must be"),
+        ({"frames": "many"}, "frames=many must be"),
+        ({"cpus": 0}, "cpus=0 must be a whole number from 1 to 8"),
+        ({"cpus": 9}, "cpus=9 must be"),
+        ({"swap": "floppy"}, "swap=floppy must be one of disk, synchronous"),
+        ({"stable_writes": "yes"}, "stable_writes=yes must be true or false"),
+        ({"atomic_reserve": -5}, "atomic_reserve=-5 must be"),
+        ({"memcg_limits": {0: -3}}, "memcg_limits of group 0=-3 must be"),
+        ({"memcg_limits": {1 << 16: 3}}, "memory cgroup=65536 must be"),
+    ],
+)
+def test_impossible_machines_say_so(values: dict[str, Any], message: str) -> None:
+    with pytest.raises(ProgramError, match=message):
+        MachineConfig(**values)
+
+
+def test_a_reference_keeps_its_pages_when_the_caller_reuses_the_array() -> None:
+    model = modelled("has_pinned", {}, MachineConfig())
+    process, pages = model.spawn(), np.array([0, 1, 2])
+    model.write(process, range(8))
+    model.pin(process, pages)
+    pages[:] = [5, 6, 7]
+    model.fork(process)
+    assert model.ledger.copies["fork"] == 3
+    assert model.ledger.missed_early_copies == 0

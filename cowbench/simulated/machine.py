@@ -9,7 +9,7 @@ import numpy as np
 
 from cowbench.errors import OutOfFrames, ProgramError
 from cowbench.ledger import Ledger
-from cowbench.machine import MAX_PAGES, During, MachineConfig, Pages, PageState, Process, Reference
+from cowbench.machine import MAX_MEMCG, MAX_PAGES, During, MachineConfig, Pages, PageState, Process, Reference
 from cowbench.policy import Policy
 from cowbench.simulated.batches import Batches
 from cowbench.simulated.booking import count_leaks
@@ -34,7 +34,6 @@ from cowbench.simulated.threads import Landing, Thread
 from cowbench.simulated.words import WRITE
 from cowbench.simulated.zap import discard, zap_all
 
-MAX_CPUS = 8
 RELEASED: Literal[0] = 0
 """Stands in `references` for one that was released; None for one that was never taken."""
 
@@ -42,16 +41,11 @@ RELEASED: Literal[0] = 0
 class SimulatedMachine:
     """A Machine whose pages are numpy columns and whose decisions are a policy's.
 
-    `ledger` counts what happened; `threads` says how the last fork's interleaved operations fared. Raises
-    ProgramError for a configuration that cannot be.
+    `ledger` counts what happened; `threads` says how the last fork's interleaved operations fared.
     """
 
     def __init__(self, policy: Policy, config: MachineConfig | None = None) -> None:
         config = config or MachineConfig()
-        if not 1 <= config.frames < MAX_PAGES:
-            raise ProgramError(f"frames={config.frames} is outside 1 to {MAX_PAGES - 1}")
-        if not 1 <= config.cpus <= MAX_CPUS:
-            raise ProgramError(f"cpus={config.cpus} is outside 1 to {MAX_CPUS}")
         flags, ledger = policy.flags(), Ledger()
         frames = Frames(config.frames, dict(config.memcg_limits))
         batches = Batches(frames, config.cpus, flags.lru_batch)
@@ -98,6 +92,8 @@ class SimulatedMachine:
     ) -> Process:
         self._number()
         parent = self._process(process)
+        if fail_at is not None and fail_at < 1:
+            raise ProgramError(f"fail_at={fail_at} must be 1 or more: it counts the early copies of this fork")
         group = parent.memcg if memcg is None else self._group(memcg)
         check_sharers(self._live + 1)
         child = ProcessState(len(self.processes), parent.cpu, group, alive=False)
@@ -247,8 +243,8 @@ class SimulatedMachine:
         return Process(state.handle)
 
     def _group(self, memcg: int) -> int:
-        if not 0 <= memcg < 1 << 16:
-            raise ProgramError(f"memory cgroup {memcg} is outside 0 to 65535")
+        if not 0 <= memcg <= MAX_MEMCG:
+            raise ProgramError(f"memory cgroup {memcg} is outside 0 to {MAX_MEMCG}")
         self.memory.frames.open_group(memcg)
         return memcg
 
@@ -305,7 +301,8 @@ class SimulatedMachine:
         fast: bool = False,
     ) -> None:
         """Take references, with the faults they need unless `fast` (all pages are writable already)."""
-        memory, numbers = self.memory, as_array(pages)
+        memory = self.memory
+        numbers = as_array(pages) if isinstance(pages, range) else pages.copy()  # the caller may use the array again
         distinct = first_occurrences(pages)[1] is None
         request = ReferenceState(state, state.space, numbers, numbers, pin, write, longterm, coherent, distinct)
         if pin:
