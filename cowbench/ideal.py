@@ -1,11 +1,9 @@
 """Backend 2: what every reader should see. No frames, no policy: each process has memory of its own.
 
 A page of a process is a *cell*: born when the page is first written or referenced, copied at fork, replaced by
-discard. A coherent
-reference holds its owner's cell; so it sees what its owner's page table shows, and after the owner's discard or exit
-the
-orphan's own history. A snapshot may show the value at get() or any later value that its owner wrote, never another
-process's.
+discard. A coherent reference holds its owner's cell; so it sees what its owner's page table shows, and after the
+owner's discard or exit the orphan's own history. A snapshot may show the value at get() or any later value that its
+owner wrote, never another process's.
 What truth does not decide it is told: that a fork failed, or at which page memory ran out (`outcome`).
 """
 
@@ -29,8 +27,7 @@ class Outcome:
 
     done: elements of a write that were applied before memory ran out, None for all. failed: the fork failed.
     refused: handles whose reference was never taken. writes: for each interleaved write of a fork, how many elements
-    landed
-    during the walk and how many were done after it.
+    landed during the walk and how many were done after it.
     """
 
     done: int | None = None
@@ -41,9 +38,7 @@ class Outcome:
 
 @dataclass
 class IdealReference:
-    """A reference as its owner means it. cells: one an element. since, first: operation and values at a snapshot's
-    get().
-    """
+    """A reference as its owner means it. cells: one an element. since, first: operation and values when taken."""
 
     owner: int
     pages: npt.NDArray[np.int64]
@@ -67,8 +62,7 @@ class IdealMachine:
     """A Machine of perfect isolation. `values` holds the token of each cell; cell 0 is the zero page.
 
     `writers[n]` is the process on whose behalf operation n stored. `instants`, after a fork with writes that landed:
-    the child,
-    the pages they touched, and one row a possible instant with the values of these pages.
+    the child, the pages they touched, and one row a possible instant with the values of these pages.
     """
 
     def __init__(self) -> None:

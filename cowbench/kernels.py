@@ -19,13 +19,11 @@ class KernelFlags:
     reclaim_refuses_pins: pages with 1024 references or more are not put into the swap cache (feb889fb40fa, 5.11).
     wp_copy_frees_idle_swapcache: after a copy the old page's swap cache is freed if idle (f4c4a3f48480, before 5.17).
     anon_exclusive: pages remember that they belong to one mm only (6c287605fd56, 5.19).
-    mprotect_maps_writable: mprotect maps exclusive pages writable at once, if "dirty" (64fe24a3e05e, 6.1) or always
-    (6.2).
+    mprotect_maps_writable: mprotect maps exclusive pages writable, if "dirty" (64fe24a3e05e, 6.1) or always (6.2).
     swapin_read_maps_writable: a read swap-in of an exclusive page gives a writable entry (6.12, not 6.8).
     sync_swap_bypass: pages of synchronous devices with one owner are read outside the swap cache (5.7 to 6.19).
     reads_break_cow: GUP for reading takes a write fault first (17839856fd58, 5.8 only).
-    freeze_writers: fork write-protects a page before its early copy, so that writers wait (posted June 2025, not
-    merged).
+    freeze_writers: fork write-protects a page before its early copy, so that writers wait (June 2025, not merged).
     """
 
     lru_batch: int = 15

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, ClassVar, Literal
@@ -167,12 +167,6 @@ class Stage(Operation):
 
 
 OPERATIONS: dict[str, type[Operation]] = {cls.op: cls for cls in Operation.__subclasses__()}
-
-
-def replay(operations: Iterable[Operation], machine: Machine) -> None:
-    """Carry out a whole program."""
-    for operation in operations:
-        operation.apply(machine)
 
 
 class Recorder:

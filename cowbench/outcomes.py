@@ -27,9 +27,8 @@ class Divergence:
     """A reader that saw a value it must not see, at operation number `step` of the program (from 0).
 
     parted: a coherent reference that by right leads to its owner's page and does not show what that page shows, that
-    page
-    when it misses what a device wrote through the reference, or an orphan that misses it though it once was the same
-    memory.
+    page when it misses what a device wrote through the reference, or an orphan that misses it though it once was the
+    same memory.
     """
 
     step: int
@@ -45,9 +44,7 @@ class Witness:
     machine: SimulatedMachine
     observe: Callable[[SimulatedMachine], dict[Any, int]]
     ideal: IdealMachine = field(default_factory=IdealMachine)
-    divergences: list[Divergence] = field(default_factory=list)
     steps: int = 0
-    shortages: int = 0
 
     def apply(self, operation: Operation) -> list[Divergence]:
         """Carry an operation out on both and return the readers that newly diverge; a shortage of frames is no error
@@ -57,7 +54,6 @@ class Witness:
         self.ideal.outcome = outcome
         operation.apply(self.ideal)
         found = [*self._torn(), *self._compare(operation)]
-        self.divergences += found
         self.steps += 1
         return found
 
@@ -68,7 +64,6 @@ class Witness:
         try:
             operation.apply(self.machine)
         except OutOfFrames as error:
-            self.shortages += 1
             done = error.done if isinstance(operation, Write) else None
         new = range(before, len(self.machine.references))
         refused = frozenset(handle for handle in new if self.machine.references[handle] is None)

@@ -230,9 +230,7 @@ def _left_behind(memory: Memory, part: PresentPart, frames: IntArray, read: Mask
 
 
 def _positions(part: PresentPart, which: IntArray | None, count: int) -> IntArray | None:
-    """Return where in the batch the pages `which` (None: the first `count`) of a part are, None for the first
-    `count`.
-    """
+    """Return where in the batch the pages `which` of a part are; None stands for the first `count`."""
     if part.at is None:
         return which
     return part.at[:count] if which is None else part.at[which]

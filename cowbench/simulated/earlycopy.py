@@ -21,10 +21,6 @@ class Candidates:
     pages: IntArray
     refcount: IntArray
 
-    def below(self, count: int) -> Candidates:
-        """Return the first `count` of them."""
-        return Candidates(self.pages[:count], self.refcount[:count])
-
 
 @dataclass
 class EarlyCopies:

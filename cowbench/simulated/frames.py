@@ -28,10 +28,10 @@ CPU_SHIFT = np.uint8(5)
 class Frames:
     """Columns with one entry a frame; entry 0 is the zero page and is never counted.
 
-    map: uint16 mapcount and LOOK. extra: int32 references besides mappings. owners: int32 live references
-    (not counts). coherent: int32 live coherent ones. state: uint8 bits above. slot: uint32 swap slot while in the
-    swap cache.
-    token: uint32 operation that wrote last. group: uint16 memory cgroup charged, used once a second group exists.
+    map: uint16 mapcount and LOOK. extra: int32 references besides mappings. owners: int32 live references (not
+    counts). coherent: int32 live coherent ones, kept for oracles only. state: uint8 bits above. slot: uint32 swap slot
+    while in the swap cache. token: uint32 operation that wrote last. group: uint16 memory cgroup charged, used once a
+    second group exists.
     """
 
     def __init__(self, frames: int, limits: dict[int, int]) -> None:

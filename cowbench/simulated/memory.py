@@ -126,9 +126,7 @@ def foreign(memory: Memory, process: ProcessState, numbers: IntArray) -> Mask:
 def observed(
     memory: Memory, process: ProcessState, numbers: IntArray, columns: Columns, *, mapped: int = 1, swapped: int = 0
 ) -> Mask:
-    """Return which frames have an observer besides `process`, whose own share is `mapped` mappings and `swapped`
-    entries.
-    """
+    """Return which frames have an observer besides `process`, with its own `mapped` mappings and `swapped` entries."""
     others: Mask = columns.mapcount > mapped
     if not columns.settled:
         others |= columns.swap_count > swapped

@@ -2,8 +2,7 @@
 
 A plan covers pending pages in order and says for how many of them (`valid`) its answers hold: up to the first event
 that changes what later pages would see (an LRU batch that flushes while it holds one of them), or to the first page
-without
-a frame. The engine applies that prefix and plans again for the rest.
+without a frame. The engine applies that prefix and plans again for the rest.
 """
 
 from __future__ import annotations
@@ -70,8 +69,7 @@ class Plan:
     """The faults of n pages in order.
 
     absent: positions of none and zero-page entries that get a fresh frame. first, second: a frame is allocated at
-    this position
-    for the page itself (fresh or read in), and for its copy. drains: the local batch is drained between the two.
+    this position for the page itself (fresh or read in), and for its copy. drains: the local batch is drained between.
     valid: how many positions may be applied; 0 if the first page finds no frame.
     """
 

@@ -25,9 +25,7 @@ class AddressSpace:
 
 @dataclass
 class ReferenceState:
-    """A live reference: one element a page taken, duplicates included unless `distinct`. frames: 0 for the zero
-    page.
-    """
+    """A live reference: one element a page taken, none twice if `distinct`. frames: 0 for the zero page."""
 
     owner: ProcessState
     space: AddressSpace
@@ -52,9 +50,8 @@ class ProcessState:
     """A process that is or was alive, or was never born.
 
     words: uint32 page table. own: uint8 per frame, set where this process maps it; only large processes that forked
-    have it.
-    marks: uint8 per page (CLEAN, TRACKED) or None. dontfork: bool per page or None. references: uint32 per frame, live
-    references this process owns. leading: uint32 (class, page), coherent references that its page leads to.
+    have it. marks: uint8 per page (CLEAN, TRACKED) or None. dontfork: bool per page or None. references: uint32 per
+    frame, live references this process owns. leading: uint32 (class, page), coherent references that its page leads to.
     """
 
     def __init__(self, handle: int, cpu: int, memcg: int, alive: bool = True) -> None:

@@ -98,7 +98,7 @@ def release(memory: Memory, request: ReferenceState, handle: int) -> None:
     """Drop the references and free frames that nothing else refers to."""
     owner = request.owner
     real = _real(request.frames)
-    if request.coherent:
+    if request.coherent and owner.leading is not None:
         _lead(request, leads(memory, request), -1)
     _count(memory, request, real, -1)
     del owner.held[handle]
