@@ -7,7 +7,8 @@ CowbenchError            one line for the terminal, exit code 2
 ├── NotApplicable        the backend cannot stage what the program asks for
 ├── OutOfFrames          no frame, or no charge, for a page; earlier pages of the batch were applied
 ├── StoreError           a result store that is not one, is newer, locked or cannot be written
-└── ProfileError         a cost profile that cannot be read
+├── ProfileError         a cost profile that cannot be read
+└── KernelError          a real kernel that cannot be had, booted or talked to
 """
 
 
@@ -48,3 +49,7 @@ class StoreError(CowbenchError):
 
 class ProfileError(CowbenchError):
     """A cost profile is missing or malformed."""
+
+
+class KernelError(CowbenchError):
+    """A real kernel, or a tool needed to reach it, is missing, does not start, or does not answer."""

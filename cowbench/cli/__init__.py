@@ -55,9 +55,9 @@ def cli(plugins: Path | None) -> None:
 
 
 def _add_commands() -> None:
-    from cowbench.cli import check, export, listing, new, report, run, show
+    from cowbench.cli import check, export, kernel, listing, new, report, run, show
 
-    for module in (run, listing, show, check, new, report, export):
+    for module in (run, listing, show, check, new, report, export, kernel):
         cli.add_command(module.command)
 
 
