@@ -1,8 +1,9 @@
 """copies: how many pages each policy copies on each workload."""
 
-from markupsafe import Markup
+from collections.abc import Iterator
 
-from cowbench.report import html
+from cowbench.report import tables
+from cowbench.report.model import Block, Paragraph
 from cowbench.report.results import Results
 from cowbench.report.section import Section
 
@@ -11,15 +12,14 @@ class Copies(Section):
     title = "Copies"
     order = 20
 
-    def render(self, results: Results) -> Markup:
+    def build(self, results: Results) -> Iterator[Block]:
         if not results.rows:
-            return html.paragraph("No trials, no copies.")
-        about = (
+            yield Paragraph("No trials, no copies.")
+            return
+        yield Paragraph(
             "Pages copied, needed or not, as means over seeds. The darker, the nearer to the most on that workload, in "
             "orders of magnitude. "
             "* a seed ran out of frames and was counted up to there; ! a seed failed; n/a the machine cannot stage it."
         )
         table = results.table("copies")
-        return html.join(
-            [html.paragraph(about), html.matrix(table, results.policies, results.workloads, "Copies (pages)", log=True)]
-        )
+        yield tables.matrix("copies", "Copies (pages)", table, results.policies, results.workloads, log=True)

@@ -3,10 +3,9 @@
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
 
-from markupsafe import Markup
-
-from cowbench.report import html
+from cowbench.report.model import Block, Bullets, Code, Line, Paragraph, Table, count
 from cowbench.report.picture import picture
+from cowbench.report.prose import plural, series, spaced
 from cowbench.report.results import LOSSES, VERBS, Results
 from cowbench.report.section import Section
 from cowbench.summary import number
@@ -19,25 +18,32 @@ class Overview(Section):
     title = "What was found"
     order = 10
 
-    def render(self, results: Results) -> Markup:
+    def build(self, results: Results) -> Iterator[Block]:
         if not results.rows:
-            words = "This store holds no trials yet. Fill it with {} and write the report again."
-            return html.paragraph(Markup(words).format(html.code("cowbench run")))
-        sentences = [*_extent(results), *_clean(results), *_losses(results), *_torn(results)]
-        return html.join([*_failures(results), html.bullets(sentences), picture(results), _ranking(results)])
+            words = (
+                "This store holds no trials yet. Fill it with ",
+                Code("cowbench run"),
+                " and write the report again.",
+            )
+            yield Paragraph(words)
+            return
+        yield from _failures(results)
+        yield Bullets((*_extent(results), *_clean(results), *_losses(results), *_torn(results)))
+        yield picture(results)
+        yield _ranking(results)
 
 
 def _extent(results: Results) -> Iterator[str]:
     policies, workloads = len(results.policies), len(results.workloads)
     yield (
-        f"{number(len(results.rows))} trials: {policies} {'policy' if policies == 1 else 'policies'} on {workloads} "
-        f"{'workload' if workloads == 1 else 'workloads'}. Copies are means over seeds; losses are sums over them."
+        f"{plural(len(results.rows), 'trial')}: {plural(policies, 'policy', 'policies')} on "
+        f"{plural(workloads, 'workload')}. Copies are means over seeds; losses are sums over them."
     )
     if policies == 1:
         yield "There is one policy only, so there is nothing to compare it with."
     left_out = sorted(set(results.workloads) - set(results.common))
     if left_out:
-        yield f"Left out of sums, because not every policy ran the same seeds to the end: {html.words(left_out)}."
+        yield f"Left out of sums, because not every policy ran the same seeds to the end: {series(left_out)}."
 
 
 def _clean(results: Results) -> Iterator[str]:
@@ -52,7 +58,7 @@ def _clean(results: Results) -> Iterator[str]:
         yield f"Leaking nothing and losing no pin, but FOLL_GET references, {_copies(results, pins_kept)}."
     oracles = [f"{policy} {number(results.sums('copies')[policy])}" for policy in sorted(results.oracles)]
     if oracles:
-        yield f"For comparison, seeing what no kernel can see: {html.words(oracles)} pages."
+        yield f"For comparison, seeing what no kernel can see: {series(oracles)} pages."
 
 
 def _least(results: Results, losses: tuple[str, ...]) -> list[str]:
@@ -70,7 +76,7 @@ def _copies(results: Results, policies: list[str]) -> str:
     copies, needless = (results.sums(metric)[policies[0]] for metric in ("copies", "false_positive_copies"))
     verb = "copies" if len(policies) == 1 else "copy"
     return (
-        f"{html.words(policies)} {verb} least: {number(copies)} pages, {number(needless)} of them needlessly, in sum "
+        f"{series(policies)} {verb} least: {number(copies)} pages, {number(needless)} of them needlessly, in sum "
         f"over {len(results.common)} workloads"
     )
 
@@ -87,7 +93,7 @@ def _places(where: Mapping[str, int | Fraction]) -> str:
     names = sorted(where, key=lambda name: (-where[name], name))
     if len(names) > PLACES + 1:
         names = [*names[:PLACES], f"{len(names) - PLACES} other workloads"]
-    return html.words(names)
+    return series(names)
 
 
 def _torn(results: Results) -> Iterator[str]:
@@ -95,27 +101,27 @@ def _torn(results: Results) -> Iterator[str]:
     if torn:
         places = sorted({place for policy in torn for place in results.where(policy, "torn_snapshots")})
         yield (
-            f"Torn snapshots (children that are no single instant of their parent) come from {html.words(torn)}, "
-            f"on {html.words(places)}."
+            f"Torn snapshots (children that are no single instant of their parent) come from {series(torn)}, "
+            f"on {series(places)}."
         )
 
 
-def _failures(results: Results) -> Iterator[Markup]:
+def _failures(results: Results) -> Iterator[Paragraph]:
     errors: dict[str, int] = {}
     for row in results.rows:
         if row["status"] == "failed":
             errors[row["error"]] = errors.get(row["error"], 0) + 1
-    for error, count in sorted(errors.items()):
-        yield html.paragraph(f"{count} {'trial' if count == 1 else 'trials'} failed: {error}", "warning")
+    for error, times in sorted(errors.items()):
+        yield Paragraph(f"{plural(times, 'trial')} failed: {error}", "warning")
 
 
-def _ranking(results: Results) -> Markup:
+def _ranking(results: Results) -> Table:
     """Return all policies with the numbers behind their rank."""
-    copies, needless = results.sums("copies"), results.sums("false_positive_copies")
-    lost = {policy: [sum(results.where(policy, loss).values()) for loss in LOSSES] for policy in results.policies}
-    rows: list[html.Cells] = []
-    for policy in results.ranking:
-        counts = [number(copies[policy]), number(needless[policy]), *map(number, lost[policy])]
-        rows.append([policy, *map(html.Shaded, counts)])
     caption = f"Policies by what they lose, then by copies in sum over the {len(results.common)} workloads that all ran"
-    return html.table(["policy", "copies", "needless", *(loss.replace("_", " ") for loss in LOSSES)], rows, caption)
+    head = ("policy", "copies", "needless", *map(spaced, LOSSES))
+    return Table("ranking", caption, head, tuple(_ranked(results, policy) for policy in results.ranking))
+
+
+def _ranked(results: Results, policy: str) -> Line:
+    sums = [results.sums(metric)[policy] for metric in ("copies", "false_positive_copies")]
+    return (policy, *map(count, sums), *(count(sum(results.where(policy, loss).values())) for loss in LOSSES))

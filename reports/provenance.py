@@ -1,10 +1,10 @@
 """provenance: where the numbers come from, and how to make them again."""
 
+from collections.abc import Iterator
 from typing import Any
 
-from markupsafe import Markup
-
-from cowbench.report import html
+from cowbench.report.model import Block, Bullets, Cell, Code, Paragraph, Table
+from cowbench.report.prose import spaced
 from cowbench.report.results import Results
 from cowbench.report.section import Section
 
@@ -15,26 +15,28 @@ class Provenance(Section):
     title = "Where this comes from"
     order = 60
 
-    def render(self, results: Results) -> Markup:
+    def build(self, results: Results) -> Iterator[Block]:
         if not results.runs:
-            return html.paragraph("Nothing was run yet.")
-        parts = [html.table(["run", *FACTS], [_run(run) for run in results.runs], "Runs behind the rows shown")]
+            yield Paragraph("Nothing was run yet.")
+            return
         if len({run.get("engine") for run in results.runs}) > 1:
             words = "These rows were made by more than one version of cowbench's model; run again to have one."
-            parts.insert(0, html.paragraph(words, "warning"))
+            yield Paragraph(words, "warning")
+        yield Table("runs", "Runs behind the rows shown", ("run", *FACTS), tuple(map(_run, results.runs)))
         commands = sorted({str(run.get("command", "")) for run in results.runs})
-        parts += [html.paragraph("To make the rows again:"), html.bullets([html.code(command) for command in commands])]
+        yield Paragraph("To make the rows again:")
+        yield Bullets(tuple(map(Code, commands)))
         if results.profile is not None:
-            rows: list[html.Cells] = [
-                [n.replace("_", " "), html.Shaded(f"{c.ns:g}"), c.source] for n, c in results.profile.costs.items()
-            ]
-            parts.append(html.table(["cost", "ns", "source"], rows, f"Cost profile {results.profile.name}"))
-        return html.join(parts)
+            costs = tuple(
+                (spaced(name), Cell(f"{cost.ns:g}", cost.ns), cost.source)
+                for name, cost in results.profile.costs.items()
+            )
+            yield Table("costs", f"Cost profile {results.profile.name}", ("cost", "ns", "source"), costs)
 
 
-def _run(run: dict[str, Any]) -> list[str | Markup]:
+def _run(run: dict[str, Any]) -> tuple[str, ...]:
     facts = {**run, "commit": _commit(run)}
-    return [str(run["run"]), *(str(facts.get(name, "unknown")) for name in FACTS)]
+    return (str(run["run"]), *(str(facts.get(name, "unknown")) for name in FACTS))
 
 
 def _commit(run: dict[str, Any]) -> str:

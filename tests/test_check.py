@@ -33,19 +33,21 @@ def test_built_in_sections_keep_their_contract(name: str) -> None:
 
 
 SECTIONS = {
-    "unescaped": ("Markup(results.policies)", "escapes what it shows", "unescaped"),
-    "text": ("'<p>'", "draws an empty store", "must return Markup, not str"),
-    "needs rows": ("Markup(results.rows[0]['copies'])", "draws an empty store", "line 11: IndexError"),
-    "changes": ("Markup(time.perf_counter())", "draws the same rows alike", "the second time"),
+    "text": ("'<p>'", "draws an empty store", "not str"),
+    "needs rows": ("[Paragraph(str(results.rows[0]['copies']))]", "draws an empty store", "12: IndexError"),
+    "needs numbers": ("[count(sum(row['copies'] for row in results.rows))] * 0", "draws failed trials", "TypeError"),
+    "needs two": ("results.rows and [Paragraph(results.policies[1])]", "draws one policy", "IndexError"),
+    "same names": ("[Table('t', '', ('a',), ())] * 2", "draws an empty store", "are called 't'"),
+    "changes": ("[Paragraph(str(time.perf_counter()))]", "draws the same rows alike", "the second time"),
 }
 
 
 @pytest.mark.parametrize("case", SECTIONS)
 def test_a_section_that_breaks_a_promise_is_found_out(tmp_path: Path, case: str) -> None:
     body, promise, words = SECTIONS[case]
-    head = '"""mine: for tests."""\n\nimport time\n\nfrom markupsafe import Markup\n'
-    cls = "from cowbench.report.section import Section\n\nclass Mine(Section):\n    title = 'Mine'\n"
-    text = f"{head}{cls}    def render(self, results):\n        return {body}\n"
+    head = '"""mine: for tests."""\n\nimport time\n\nfrom cowbench.report.model import Paragraph, Table, count\n'
+    cls = "from cowbench.report.section import Section\n\n\nclass Mine(Section):\n    title = 'Mine'\n"
+    text = f"{head}{cls}    def build(self, results):\n        return {body}\n"
     assert words in broken("section", write_plugin(tmp_path, "mine", text))[promise]
 
 

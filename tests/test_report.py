@@ -14,7 +14,7 @@ import pytest
 
 from cowbench import costs, report
 from cowbench.errors import CowbenchError
-from cowbench.report import sensitivity
+from cowbench.report import assembly, page, sensitivity
 from cowbench.report.results import Results
 from cowbench.schema import Row
 from cowbench.store import Store
@@ -39,9 +39,13 @@ def results(*rows: Row, **run: Any) -> Results:
     return Results(rows, [RUN | {"profile": PROFILE.to_json()} | run])
 
 
+def rendered(found: Results) -> str:
+    return page.render(assembly.build(found))
+
+
 def text(*rows: Row, **run: Any) -> str:
     """Return the words of a page, without tags."""
-    page = re.sub(r"<style>.*?</style>", " ", report.render(results(*rows, **run)), flags=re.DOTALL)
+    page = re.sub(r"<(style|script)>.*?</\1>", " ", rendered(results(*rows, **run)), flags=re.DOTALL)
     return " ".join(re.sub(r"<[^>]*>", " ", page).split())
 
 
@@ -105,24 +109,22 @@ def test_failed_cells_are_named_and_shown() -> None:
 def test_names_and_errors_are_escaped() -> None:
     evil = "<script>alert(1)</script>"
     failed = row(evil, "<img src=x>", status="failed", error='"><script>alert(2)</script>', leaks=1)
-    page = report.render(
-        results(*FOUR, row(evil, copies=3, early=1, false_positive_cause_lock=1), failed, command=evil)
-    )
-    assert "<script" not in page
-    assert "<img" not in page
-    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+    html = rendered(results(*FOUR, row(evil, copies=3, early=1, false_positive_cause_lock=1), failed, command=evil))
+    assert html.count("<script") == 1  # the page's own
+    assert "<img" not in html
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in html
 
 
 def test_mathematics_in_a_name_is_left_alone() -> None:
-    assert "$x^2$" in report.render(results(row("$x^2$", early=1, false_positive_cause_lock=1), FOUR[0]))
+    assert "$x^2$" in rendered(results(row("$x^2$", early=1, false_positive_cause_lock=1), FOUR[0]))
 
 
 def test_nothing_is_asked_from_outside() -> None:
-    page = report.render(results(*FOUR))
-    for attribute in re.findall(r'(?:src|href|url|action|data)\s*[=(]\s*["\']?([^"\'>)]*)', page):
-        assert attribute.startswith(("#", "data:,")), attribute
-    assert "default-src 'none'" in page
-    assert "@import" not in page
+    html = rendered(results(*FOUR))
+    for attribute in re.findall(r'(?:src|href|url|action|data)\s*[=(]\s*["\']?([^"\'>)]*)', html):
+        assert attribute.startswith(("#", "data:")), attribute
+    assert "default-src 'none'" in html
+    assert "@import" not in html
 
 
 def test_the_same_store_gives_the_same_bytes(tmp_path: Path) -> None:
@@ -140,9 +142,9 @@ def test_the_same_store_gives_the_same_bytes(tmp_path: Path) -> None:
     assert pages[0] == pages[1]
 
 
-SECTION = """from markupsafe import Markup
+SECTION = """from collections.abc import Iterator
 
-from cowbench.report import html
+from cowbench.report.model import Block, Paragraph
 from cowbench.report.results import Results
 from cowbench.report.section import Section
 
@@ -151,8 +153,8 @@ class Mine(Section):
     title = "My own"
     order = 5
 
-    def render(self, results: Results) -> Markup:
-        return html.paragraph(f"{len(results.rows)} <rows>")
+    def build(self, results: Results) -> Iterator[Block]:
+        yield Paragraph(f"{len(results.rows)} <rows>")
 """
 
 
@@ -161,13 +163,13 @@ def test_a_section_of_ones_own_is_there_and_a_broken_one_takes_nothing_with_it(
 ) -> None:
     write_plugin(tmp_path / "reports", "mine", SECTION)
     write_plugin(tmp_path / "reports", "raises", SECTION.replace("len(", "1 / 0, len("))
-    write_plugin(tmp_path / "reports", "wrong", SECTION.replace("html.paragraph(", "str("))
+    write_plugin(tmp_path / "reports", "wrong", SECTION.replace("Paragraph(f", "str(f"))
     write_plugin(tmp_path / "reports", "syntax", "class")
     monkeypatch.setenv("COWBENCH_PLUGINS", str(tmp_path))
     words = text(*FOUR)
     assert "My own 4 &lt;rows&gt;" in words
     assert re.search(r"This section is missing. section \S*raises.py:13: ZeroDivisionError", words)
-    assert re.search(r"wrong.py: render\(\) must return Markup, not str", words)
+    assert re.search(r"wrong.py: what build\(\) gives must be parts of cowbench.report.model, not str", words)
     assert re.search(r"syntax.py:1: SyntaxError", words)
     assert "clean copies least" in words
 
@@ -182,9 +184,9 @@ def test_a_page_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 
 def test_rows_of_two_engines_or_profiles_are_pointed_out() -> None:
     two = Results(FOUR, [RUN, RUN | {"engine": "e2", "profile": PROFILE.to_json()}])
-    assert "more than one version" in report.render(two)
+    assert "more than one version" in rendered(two)
     mixed = [RUN | {"profile": PROFILE.scaled("fork_base", scale).to_json()} for scale in (1, 2)]
-    assert "several cost profiles" in report.render(Results(FOUR, mixed))
+    assert "several cost profiles" in rendered(Results(FOUR, mixed))
 
 
 def test_halving_a_cost_turns_orders_that_hang_on_it() -> None:
@@ -213,27 +215,27 @@ def browser() -> Iterator[Browser]:
 @pytest.mark.browser
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_browser_without_network_shows_the_page(tmp_path: Path, browser: Browser, scheme: Any) -> None:
-    (tmp_path / "index.html").write_text(report.render(results(*FOUR)), encoding="utf-8")
+    (tmp_path / "index.html").write_text(rendered(results(*FOUR)), encoding="utf-8")
     context = browser.new_context(offline=True, color_scheme=scheme, viewport={"width": 1200, "height": 900})
-    page = context.new_page()
+    tab = context.new_page()
     said: list[str] = []
     asked: list[str] = []
-    page.on("console", lambda message: said.append(message.text))
-    page.on("pageerror", lambda error: said.append(str(error)))
-    page.on("request", lambda request: asked.append(request.url))
-    page.goto((tmp_path / "index.html").as_uri())
-    assert page.get_by_text("clean copies least").is_visible()
-    assert page.locator("svg[role=img]").count() == 3
-    assert page.locator("svg text", has_text="swap cache").first.is_visible()
-    ink, paper = (page.evaluate(f"getComputedStyle(document.body).{name}") for name in ("color", "backgroundColor"))
+    tab.on("console", lambda message: said.append(message.text))
+    tab.on("pageerror", lambda error: said.append(str(error)))
+    tab.on("request", lambda request: asked.append(request.url))
+    tab.goto((tmp_path / "index.html").as_uri())
+    assert tab.get_by_text("clean copies least").is_visible()
+    assert tab.locator("svg[role=img]").count() == 3
+    assert tab.locator("svg text", has_text="swap cache").first.is_visible()
+    ink, paper = (tab.evaluate(f"getComputedStyle(document.body).{name}") for name in ("color", "backgroundColor"))
     assert (brightness(ink) > brightness(paper)) == (scheme == "dark")
-    ink_of_figure = page.evaluate("getComputedStyle(document.querySelector('svg[role=img]')).color")
+    ink_of_figure = tab.evaluate("getComputedStyle(document.querySelector('svg[role=img]')).color")
     assert ink_of_figure == ink
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert tab.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert said == []
     assert asked == [(tmp_path / "index.html").as_uri()]
-    page.emulate_media(media="print")
-    assert not page.get_by_role("navigation").is_visible()
+    tab.emulate_media(media="print")
+    assert not tab.get_by_role("navigation").is_visible()
     context.close()
 
 

@@ -1,4 +1,4 @@
-"""`cowbench report`: the result as a page."""
+"""`cowbench report`: the result as a page and a PDF."""
 
 from __future__ import annotations
 
@@ -13,14 +13,19 @@ from cowbench.cli import options
 @options.store
 @click.option(
     "--output",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=click.Path(path_type=Path),
     default=Path("report"),
     show_default=True,
-    help="Folder to write index.html to.",
+    help="Folder to write index.html and report.pdf to.",
 )
-def command(store: Path, output: Path) -> None:
-    """Write OUTPUT/index.html: one page that needs no network, with all that was found."""
+@click.option("--baseline", metavar="POLICY", help="Compare the others with this policy, as results name it.")
+@click.option(
+    "--section", "sections", multiple=True, type=click.Path(path_type=Path), help="File with a section of your own."
+)
+@click.option("--no-pdf", is_flag=True, help="Write the page only.")
+def command(store: Path, output: Path, baseline: str | None, sections: tuple[Path, ...], no_pdf: bool) -> None:
+    """Write OUTPUT/index.html, one page that needs no network, and OUTPUT/report.pdf with the same content."""
     from cowbench import report
 
-    page = report.write(store, output)
-    click.echo(f"report written to {page.resolve()}")
+    for file in report.write(store, output, sections=sections, baseline=baseline, pdf=not no_pdf):
+        click.echo(f"report written to {file.resolve()}")

@@ -1,60 +1,72 @@
-"""Figures as SVG inside the page: same data, same bytes; text and lines take the page's own colour."""
+"""Figures, drawn once by matplotlib as SVG for both the page and the PDF: same data, same bytes.
+
+Draw inside `figure`, say with `mark` what parts show when pointed at, and return what `finish` gives.
+"""
 
 from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from markupsafe import Markup
+from cowbench.report.model import Figure, Mark
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure as Drawn
 
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#999999")
 """The palette of Okabe and Ito, which colour-blind readers can tell apart; hatches double it."""
 HATCHES = ("", "////", "....")
-_INK = "#010203"  # stands for the page's colour until the SVG is written
+INK = "#010203"
+"""Stands for the colour of text in the SVG, which the page has two of."""
 
 
 @contextmanager
-def figure(width: float, height: float) -> Iterator[tuple[Figure, Axes]]:
-    """Give a figure of a size in inches and its axes, with the page's look."""
+def figure(width: float, height: float) -> Iterator[tuple[Drawn, Axes]]:
+    """Give a figure of a size in inches and its axes, with the report's look. At 9 inches its text is 10 points."""
     import matplotlib as mpl
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure as Drawn
 
     look: dict[Any, Any] = {
         "svg.fonttype": "none",
         "svg.hashsalt": "cowbench",
         "font.family": "sans-serif",
+        "font.sans-serif": ["DejaVu Sans"],  # comes with matplotlib: one layout everywhere
         "font.size": 10,
         "text.parse_math": False,  # names of plug-ins may hold any character
         "axes.spines.top": False,
         "axes.spines.right": False,
         "hatch.linewidth": 0.6,
         "legend.frameon": False,
-        **{f"{part}.color": _INK for part in ("text", "xtick", "ytick", "hatch")},
-        **{f"axes.{part}": _INK for part in ("edgecolor", "labelcolor", "titlecolor")},
+        **{f"{part}.color": INK for part in ("text", "xtick", "ytick", "hatch")},
+        **{f"axes.{part}": INK for part in ("edgecolor", "labelcolor", "titlecolor")},
     }
     with mpl.rc_context(look):
-        drawn = Figure(figsize=(width, height), layout="constrained")
+        drawn = Drawn(figsize=(width, height), layout="constrained")
         axes = drawn.add_subplot()
         for part in (drawn.patch, axes.patch):
             part.set_alpha(0)
         yield drawn, axes
 
 
-def svg(drawn: Figure, description: str) -> Markup:
-    """Return a figure as an SVG element with a description for those who do not see it. Call inside `figure`."""
+def mark(marks: dict[str, Mark], artist: Artist, hint: str, group: str = "") -> None:
+    """Say what an artist shows when it is pointed at, and which policy it belongs to."""
+    gid = f"mark{len(marks)}"
+    artist.set_gid(gid)
+    marks[gid] = Mark(hint, group)
+
+
+def finish(drawn: Drawn, name: str, caption: str, alt: str, marks: Mapping[str, Mark] | None = None) -> Figure:
+    """Return a figure as a part of the report. Call inside `figure`.
+
+    name: unique in the section. alt: what it shows and where the numbers stand, for those who do not see it.
+    """
     stream = io.StringIO()
     drawn.savefig(stream, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     text = stream.getvalue()
-    text = re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)
-    text = (
-        text.replace(_INK, "currentColor").replace('width="', 'data-width="', 1).replace('height="', 'data-height="', 1)
-    )
-    label = Markup('<svg role="img" aria-label="{}"').format(description)
-    return Markup('<figure class="drawn">{}</figure>').format(label + Markup(text.removeprefix("<svg")))
+    svg = re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)
+    return Figure(name, caption, alt, svg, drawn.get_figwidth(), marks or {})

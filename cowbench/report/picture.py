@@ -2,32 +2,35 @@
 
 from __future__ import annotations
 
-from markupsafe import Markup
+from fractions import Fraction
 
 from cowbench.report import figures
+from cowbench.report.model import Figure, Mark
 from cowbench.report.results import Results
+from cowbench.summary import number
 
 
-def picture(results: Results) -> Markup:
-    """Return the picture as an SVG element of the page."""
+def picture(results: Results) -> Figure:
+    """Return the picture; rows of policies in order of rank."""
     policies = results.ranking[::-1]
     copies, needless = results.sums("copies"), results.sums("false_positive_copies")
-    with figures.figure(10, 1.3 + 0.32 * len(policies)) as (drawn, axes):
+    marks: dict[str, Mark] = {}
+    with figures.figure(10, 1.0 + 0.32 * len(policies)) as (drawn, axes):
         for row, policy in enumerate(policies):
             ends = [float(needless[policy]), float(copies[policy])]
             axes.plot(ends, [row, row], color=figures.COLOURS[1], linewidth=1.5, zorder=1)
             axes.text(1.02, row, _verdict(results, policy), va="center", transform=axes.get_yaxis_transform())
-        rows = range(len(policies))
-        axes.scatter([float(needless[policy]) for policy in policies], rows, marker="D", color=figures.COLOURS[1])
-        axes.scatter([float(copies[policy]) for policy in policies], rows, color=figures.COLOURS[0])
-        axes.set_yticks(rows, policies)
+            for value, shape, colour, words in zip(ends, "Do", figures.COLOURS[1::-1], ("needless ", ""), strict=True):
+                (dot,) = axes.plot(value, row, shape, color=colour, zorder=2)
+                figures.mark(marks, dot, f"{policy}: {number(Fraction(value))} {words}copies", policy)
+        axes.set_yticks(range(len(policies)), policies)
         axes.set_xscale("symlog", linthresh=10)
         axes.set_xlim(-2, 2 * max(10.0, *map(float, copies.values())))
         axes.xaxis.set_major_formatter(lambda count, _: f"{count:,.0f}")
-        axes.set_xlabel(
-            f"pages copied (dots) and needlessly so (diamonds), in sum over {len(results.common)} workloads"
-        )
-        return figures.svg(drawn, "Copies, needless copies and losses of each policy; numbers in the table below")
+        axes.set_xlabel(f"pages, in sum over {len(results.common)} workloads")
+        caption = "Pages copied (dots), of them needlessly (diamonds), and what is lost"
+        alt = "Copies, needless copies and losses of each policy; numbers in the table below"
+        return figures.finish(drawn, "picture", caption, alt, marks)
 
 
 def _verdict(results: Results, policy: str) -> str:

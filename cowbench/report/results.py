@@ -20,10 +20,13 @@ LOSSES = tuple(VERBS)
 
 @dataclass(frozen=True)
 class Results:
-    """Rows of trials and the runs they come from."""
+    """Rows of trials and the runs they come from. baseline: the policy that the others are compared with, if one was
+    asked for.
+    """
 
     rows: Sequence[Row]
     runs: Sequence[dict[str, Any]]
+    baseline: str | None = None
 
     @cached_property
     def policies(self) -> list[str]:

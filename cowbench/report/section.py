@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import ClassVar
 
-from markupsafe import Markup
-
 from cowbench.parameters import Parametrised
+from cowbench.report.model import Block
 from cowbench.report.results import Results
 
 
@@ -14,8 +14,8 @@ class Section(Parametrised):
     """Base of every section. title: its heading. order: where it stands; built-in ones are at 10, 20, ..."""
 
     title: ClassVar[str] = ""
-    order: ClassVar[int] = 100
+    order: ClassVar[int] = 1000
 
-    def render(self, results: Results) -> Markup:
-        """Return the section's HTML; cowbench.report.html has what is needed, all of it escaped."""
-        raise NotImplementedError(f"section {self.name} has no render()")
+    def build(self, results: Results) -> Iterable[Block]:
+        """Return or yield the section's parts (see cowbench.report.model); none leaves the section out."""
+        raise NotImplementedError(f"section {self.name} has no build()")
