@@ -34,7 +34,7 @@ def to_frame(rows: Sequence[Row]) -> pd.DataFrame:
 
 def _fixed(column: schema.Column, rows: Sequence[Row]) -> pd.Series[Any]:
     values = [row[column.name] for row in rows]
-    if column.name == "sees_truth":
+    if column.name in schema.FLAGS:
         return pd.Series([bool(value) for value in values], dtype="boolean")
     if column.integer:
         return pd.Series(values, dtype="Int64")

@@ -33,6 +33,7 @@ _NOT_ENGINE = (
     "provenance.py",
     "report",
     "reports",
+    "statistics",
     "store.py",
     "summary.py",
     "sweep.py",

@@ -11,8 +11,11 @@ from typing import Any, Literal
 
 from cowbench.ledger import CAUSES, SITES
 
-VERSION = 1
+VERSION = 2
 """Raised whenever a column is added, removed or changes its meaning."""
+
+FLAGS = ("sees_truth", "control")
+"""Identity columns that say yes or no, as 1 or 0."""
 
 Row = dict[str, Any]
 """One trial: column name -> value; None where a column does not apply (times of a workload that never forks)."""
@@ -34,7 +37,7 @@ class Column:
     @property
     def integer(self) -> bool:
         """Whether values are integers rather than text."""
-        return self.kind in ("count", "time") or self.name in ("seed", "sees_truth")
+        return self.kind in ("count", "time") or self.name in ("seed", *FLAGS)
 
 
 _SITE_WORDS = {
@@ -67,6 +70,7 @@ def _identity() -> list[Column]:
         ("seed", "seed of the workload's random numbers; policies with equal seeds see equal draws"),
         ("sampling", '"exact": the workload draws nothing and one seed says all; else "sampled"'),
         ("sees_truth", "1 for an oracle, which sees what no kernel can; else 0"),
+        ("control", "1 for a workload on which no policy should differ; else 0"),
         ("profile", "cost profile behind the modelled times"),
     ]
     return [Column(name, "identity", "", "none", text) for name, text in facts] + [

@@ -61,6 +61,7 @@ def identity(policy: PluginSpec, workload: PluginSpec, seed: int, profile: CostP
         "seed": seed,
         "sampling": "exact" if load.exact else "sampled",
         "sees_truth": int(rule.sees_truth),
+        "control": int(load.control),
         "profile": profile.name,
         **{f"policy.{name}": value for name, value in rule.values().items()},
         **{f"workload.{name}": value for name, value in load.values().items()},
