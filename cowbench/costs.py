@@ -25,10 +25,14 @@ PUBLISHED = Path(__file__).resolve().parent / "profiles" / "published.json"
 
 @dataclass(frozen=True)
 class Cost:
-    """One entry of a profile: ns a piece, and where the figure is from ("assumed: ..." if from nowhere)."""
+    """One entry of a profile: ns a piece, and where the figure is from ("assumed: ..." if from nowhere).
+
+    interval: what a measured figure is between, with 95 % confidence; None if nobody said.
+    """
 
     ns: float
     source: str
+    interval: tuple[float, float] | None = None
 
     @property
     def assumed(self) -> bool:
@@ -76,12 +80,19 @@ class CostProfile:
     def scaled(self, entry: str, factor: float) -> CostProfile:
         """Return the profile with one entry multiplied."""
         cost = self.costs[entry]
-        return CostProfile(self.name, **self.costs | {entry: dataclasses.replace(cost, ns=cost.ns * factor)})
+        return CostProfile(self.name, **self.costs | {entry: Cost(cost.ns * factor, cost.source)})
 
     def to_json(self) -> str:
         """Write the profile as a profile file holds it."""
+        return json.dumps(self.document())
+
+    def document(self) -> dict[str, Any]:
+        """Return the profile as the JSON object of a profile file."""
         entries = {name: dataclasses.asdict(cost) for name, cost in self.costs.items()}
-        return json.dumps({"cowbench_profile": VERSION, "name": self.name, "entries": entries})
+        for entry in entries.values():
+            if entry["interval"] is None:
+                del entry["interval"]
+        return {"cowbench_profile": VERSION, "name": self.name, "entries": entries}
 
 
 ENTRIES: tuple[str, ...] = tuple(field.name for field in dataclasses.fields(CostProfile) if field.name != "name")
@@ -128,8 +139,10 @@ def _cost(origin: str, entry: str, value: Any) -> Cost:
     if value is None:
         raise ProfileError(f"{origin}: entry '{entry}' is missing; give it ns and a source")
     try:
-        cost = Cost(float(value["ns"]), str(value["source"]))
-    except (KeyError, TypeError, ValueError):
+        low_high = value.get("interval")
+        interval = None if low_high is None else (float(low_high[0]), float(low_high[1]))
+        cost = Cost(float(value["ns"]), str(value["source"]), interval)
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError):
         raise ProfileError(f'{origin}: entry \'{entry}\' must be {{"ns": number, "source": text}}') from None
     if not math.isfinite(cost.ns) or cost.ns < 0:
         raise ProfileError(f"{origin}: entry '{entry}' is {cost.ns} ns; costs are finite and not negative")

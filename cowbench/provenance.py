@@ -28,7 +28,7 @@ def collect(profile: CostProfile, command: str) -> dict[str, Any]:
         "python": platform.python_version(),
         **{name: _version(name) for name in _LIBRARIES},
         "system": f"{platform.system()} {platform.release()}",
-        "machine": f"{platform.machine()}, {_cpu()}, {os.cpu_count()} CPUs",
+        "machine": f"{platform.machine()}, {cpu()}, {os.cpu_count()} CPUs",
         "profile": profile.to_json(),
     }
 
@@ -40,7 +40,8 @@ def _version(library: str) -> str | None:
         return None
 
 
-def _cpu() -> str:
+def cpu() -> str:
+    """Return the name of the CPU."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

@@ -19,10 +19,10 @@ _EVERY_S = 10.0
 
 
 class Reporter:
-    """Shows progress on standard error; use as a context manager."""
+    """Shows progress on standard error; use as a context manager. things: what is counted."""
 
-    def __init__(self, quiet: bool) -> None:
-        self._quiet = quiet
+    def __init__(self, quiet: bool, things: str = "cells") -> None:
+        self._quiet, self._things = quiet, things
         self._bar: Bar | None = None
         self._task: TaskID | None = None
         self._start = self._last = time.monotonic()
@@ -44,9 +44,9 @@ class Reporter:
         if self._bar is None:
             self._line(progress)
         elif self._task is None:
-            self._task = self._bar.add_task("cells", total=progress.total)
+            self._task = self._bar.add_task(self._things, total=progress.total)
         else:
-            words = f"cells, {progress.failed} failed" if progress.failed else "cells"
+            words = f"{self._things}, {progress.failed} failed" if progress.failed else self._things
             self._bar.update(self._task, completed=progress.done, description=words)
 
     def _line(self, progress: Progress) -> None:
@@ -54,7 +54,7 @@ class Reporter:
         if progress.done and progress.done < progress.total and now - self._last < _EVERY_S:
             return
         self._last = now
-        words = f"{progress.done:,} of {progress.total:,} cells"
+        words = f"{progress.done:,} of {progress.total:,} {self._things}"
         if progress.failed:
             words += f", {progress.failed:,} failed"
         if 0 < progress.done < progress.total:
