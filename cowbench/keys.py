@@ -38,6 +38,8 @@ _NOT_ENGINE = (
     "summary.py",
     "sweep.py",
     "templates.py",
+    "timeline.py",
+    "words.py",
     "workloads",
 )
 """Files and folders of the package that run around trials, not in them; plug-ins are hashed one by one."""

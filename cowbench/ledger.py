@@ -7,7 +7,11 @@ copies each add up to the total.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 Site = Literal["write_fault", "fork", "pin", "swap_in"]
 SITES: tuple[Site, ...] = get_args(Site)
@@ -30,6 +34,38 @@ CAUSES: tuple[Cause, ...] = get_args(Cause)
 """Why a copy was made though nobody else observed the frame: the first that applies. Copies at fork are
 decided by nothing but the pin test, so there only bias_overflow (a pin of the mm is live), sticky_bit (none is) and
 policy apply."""
+
+
+EventKind = Literal[
+    "copies",
+    "false_positive_copies",
+    "reuses",
+    "leaks",
+    "lost_pins",
+    "lost_gets",
+    "lost_pins_documented",
+    "missed_early_copies",
+    "torn_snapshots",
+]
+"""What can be booked about pages, each named after the column of a row that it adds to."""
+KINDS: tuple[EventKind, ...] = get_args(EventKind)
+
+
+@dataclass(frozen=True)
+class Event:
+    """One booking with its pages, for whoever follows a trial; the ledger holds the sums.
+
+    process: whose pages they are; of an early copy or a torn snapshot the child, of a missed early copy the parent,
+    of what a device wrote the reference's owner. pages: page numbers, one an element booked (a page that two lost
+    references were taken on stands twice; the one of a torn snapshot is 0). site: of a copy, needless or not. cause:
+    of a needless copy, which is told of as a copy, too.
+    """
+
+    kind: EventKind
+    process: int
+    pages: npt.NDArray[np.integer[Any]]
+    site: str = ""
+    cause: str = ""
 
 
 @dataclass(frozen=True)

@@ -40,13 +40,14 @@ class Column:
         return self.kind in ("count", "time") or self.name in ("seed", *FLAGS)
 
 
-_SITE_WORDS = {
+SITE_WORDS = {
     "write_fault": "at a write fault",
     "fork": "for the child at fork",
     "pin": "while a pin or get was taken",
     "swap_in": "at a write that had to swap in",
 }
-_CAUSE_WORDS = {
+"""When a copy was made, by site."""
+CAUSE_WORDS = {
     "lock": "somebody held the page lock",
     "own_reference": "of a reference of the writer's own",
     "writeback": "the page was under writeback",
@@ -59,6 +60,7 @@ _CAUSE_WORDS = {
     "sticky_bit": "the process had pinned once",
     "policy": "the rule asks for it",
 }
+"""Why a needless copy was made, by cause."""
 
 
 def _identity() -> list[Column]:
@@ -83,14 +85,14 @@ def _copies() -> list[Column]:
     needless = "copies of frames that nobody else observed"
     return [
         Column("copies", "count", "copies", "lower", "frames copied, needed or not"),
-        *(Column(f"copies_{site}", "count", "copies", "lower", f"copies {_SITE_WORDS[site]}") for site in SITES),
+        *(Column(f"copies_{site}", "count", "copies", "lower", f"copies {SITE_WORDS[site]}") for site in SITES),
         Column("false_positive_copies", "count", "copies", "lower", needless),
         *(
-            Column(f"false_positive_copies_{site}", "count", "copies", "lower", f"{needless}, {_SITE_WORDS[site]}")
+            Column(f"false_positive_copies_{site}", "count", "copies", "lower", f"{needless}, {SITE_WORDS[site]}")
             for site in SITES
         ),
         *(
-            Column(f"false_positive_cause_{cause}", "count", "copies", "lower", f"... because {_CAUSE_WORDS[cause]}")
+            Column(f"false_positive_cause_{cause}", "count", "copies", "lower", f"... because {CAUSE_WORDS[cause]}")
             for cause in CAUSES
         ),
         Column("reuses", "count", "faults", "none", "write faults on present pages answered in place"),

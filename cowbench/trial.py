@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import IO, cast
@@ -69,15 +70,24 @@ def identity(policy: PluginSpec, workload: PluginSpec, seed: int, profile: CostP
 
 
 def measure(
-    policy: PluginSpec, workload: PluginSpec, seed: int, profile: CostProfile, record: Path | None = None
+    policy: PluginSpec,
+    workload: PluginSpec,
+    seed: int,
+    profile: CostProfile,
+    record: Path | None = None,
+    follow: Callable[[SimulatedMachine], Machine] | None = None,
 ) -> Row:
-    """Run one trial and return the other part of its row: status, counts and modelled times."""
+    """Run one trial and return the other part of its row: status, counts and modelled times.
+
+    follow: is given the machine, and returns the one that the workload drives in its place.
+    """
     rule: Policy = policy.build()
     load: Workload = workload.build()
     with _open(record) as stream:
         try:
             machine = SimulatedMachine(rule, load.machine())
-            load.run(_recorded(machine, load, stream), generator(workload, seed))
+            driven = follow(machine) if follow else machine
+            load.run(_recorded(driven, load, stream), generator(workload, seed))
         except OutOfFrames as error:
             return {"status": "out_of_frames", "error": str(error)} | _counted(machine.ledger, profile)
         except NotApplicable as error:

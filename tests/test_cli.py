@@ -245,3 +245,67 @@ def test_help_does_not_import_what_is_slow() -> None:
     done = subprocess.run([sys.executable, "-c", f"import json\n{code}"], capture_output=True, text=True, check=True)
     slow = {"numpy", "pandas", "matplotlib", "jinja2", "rich", "scipy", "sqlite3", "multiprocessing"}
     assert not slow & set(json.loads(done.stdout))
+
+
+def trace(*words: str) -> list[list[str]]:
+    """Return the lines of a traced trial, split at tabs, without the heading."""
+    heading, *lines = call("trace", "view", *words).stdout.splitlines()
+    assert heading.split("\t") == ["operation", "words", "what", "where", "why", "process", "count", "pages"]
+    return [line.split("\t") for line in lines]
+
+
+def test_a_trial_is_shown_operation_by_operation() -> None:
+    lines = trace("--policy", "page_count", "--workload", "all_pinned:pages=64")
+    words = ["5", "process 0 writes pages 0 to 63"]
+    assert [*words, "copies", "write_fault", "", "0", "64", "0-63"] in lines
+    assert [*words, "lost_pins", "", "", "0", "64", "0-63"] in lines
+    assert ["4", "process 0 forks: process 1", "fork_ns", "", "", "", "63501", ""] in lines
+    assert ["1", "a process starts on CPU 0: process 0", *[""] * 6] in lines
+
+
+def test_one_page_and_one_kind_of_booking_can_be_shown() -> None:
+    words = ("-p", "page_count", "-w", "all_pinned:pages=64")
+    lost = trace(*words, "--only", "lost", "--page", "7")
+    assert lost == [["5", "process 0 writes pages 0 to 63", "lost_pins", "", "", "0", "1", "7"]]
+    assert {line[2] for line in trace(*words, "--only", "copies")} == {"copies"}
+    told = {"copies", "fork_ns", "leaks", "lost_pins", "missed_early_copies"}
+    assert {line[2] for line in trace(*words, "--page", "7")} == {"", *told}
+    assert trace(*words, "--only", "false-positives") == []
+    assert "reaches page 64" in error("trace", "view", *words, "--page", "64")
+
+
+def test_a_program_file_is_shown_under_a_policy() -> None:
+    call("run", "-p", "mapcount", "-w", "short_pin", "--seeds", "1", "--record", "program.jsonl")
+    assert trace("program.jsonl", "-p", "page_count") == trace("-w", "short_pin", "-p", "page_count")
+
+
+def test_a_terminal_gets_a_table_of_the_trial() -> None:
+    here, there = pty.openpty()
+    words = ["trace", "view", "-p", "has_pinned", "-w", "many_sharers"]
+    command = [sys.executable, "-m", "cowbench", *words]
+    with subprocess.Popen(command, stdout=there, env=os.environ | {"TERM": "xterm", "COLUMNS": "140"}) as process:
+        os.close(there)
+        shown = b""
+        while True:
+            try:
+                shown += os.read(here, 1 << 16)
+            except OSError:  # the other end is closed
+                break
+    os.close(here)
+    text = shown.decode()
+    assert process.returncode == 0
+    assert "process 0 forks, 77 times in a row" in text
+    assert "8 needless, because the process had pinned once: 0-7" in text
+    assert "1,106 of 1,106 operations shown. In the whole trial: 624 copies, 616 of them needless." in text
+
+
+def test_a_trial_that_cannot_be_followed_is_refused_in_one_line(tmp_path: Path) -> None:
+    assert "give either" in error("trace", "view", "-p", "mapcount")
+    assert "give either" in error("trace", "view", "-p", "mapcount", "-w", "short_pin", "program.jsonl")
+    assert "none.jsonl: cannot be read" in error("trace", "view", "-p", "mapcount", "none.jsonl")
+    assert "no policy 'mapcnt'" in error("trace", "view", "-p", "mapcnt", "-w", "short_pin")
+    write_plugin(Path(), "small", SMALL.replace("machine.write(child, range(4))", "1 / 0"))
+    result = call("trace", "view", "-p", "mapcount", "-w", "./small.py", code=2)
+    assert result.stderr.startswith("cowbench: the trial ended here, failed: workload small")
+    assert len(result.stderr.splitlines()) == 1
+    assert "process 0 forks" in result.stdout

@@ -45,6 +45,7 @@ def cli(plugins: Path | None) -> None:
       cowbench run                          every policy on every workload
       cowbench show --metric copies         the table in the terminal
       cowbench report --output report       the page report/index.html
+      cowbench trace view --help            one trial, operation by operation
       cowbench new policy my_rule           a policy of your own
       cowbench check my_rule.py             does it keep its contract?
       cowbench run --policy my_rule.py
@@ -55,9 +56,9 @@ def cli(plugins: Path | None) -> None:
 
 
 def _add_commands() -> None:
-    from cowbench.cli import check, export, kernel, listing, new, report, run, show
+    from cowbench.cli import check, export, kernel, listing, new, report, run, show, trace
 
-    for module in (run, listing, show, check, new, report, export, kernel):
+    for module in (run, listing, show, trace, check, new, report, export, kernel):
         cli.add_command(module.command)
 
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from cowbench.ledger import FaultCounts
 from cowbench.machine import Pages
-from cowbench.simulated.booking import book_copies, lose
+from cowbench.simulated.booking import book_copies, lose, tell
 from cowbench.simulated.frames import IntArray, Selection, numbers
 from cowbench.simulated.memory import Memory
 from cowbench.simulated.peak import Left, book_peak, enter_batch, release_left, when_flushed
@@ -250,6 +250,8 @@ def _reuse(
     _mark(task.process, here, task)
     task.counts.reuse += count
     memory.ledger.reuses += count
+    if memory.listener is not None:
+        tell(memory, "reuses", task.process.handle, _page_numbers(pages, _positions(part, which, count), count))
     if task.token is not None:
         if which is None and part.run is not None:
             memory.frames.token[part.run.start : part.run.start + count] = task.token
@@ -275,7 +277,8 @@ def _copy(
     at = _positions(part, which, count)
     mine = new.copies(at, count)
     site = "swap_in" if part.swapped and task.site != "pin" else task.site
-    book_copies(memory, process, site, frames, part, which)
+    followed = None if memory.listener is None else _page_numbers(pages, at, count)
+    book_copies(memory, process, site, frames, part, which, followed)
     if process.leading is not None and not part.seen.settled:  # settled frames have no references to lose
         lose(memory, process, _page_numbers(pages, at, count))
     if task.token is None:

@@ -8,6 +8,7 @@ import numpy as np
 
 from cowbench.policy import EarlyCopyPolicy
 from cowbench.rules import GUP_PIN_COUNTING_BIAS
+from cowbench.simulated.booking import tell
 from cowbench.simulated.frames import IntArray, Selection, numbers
 from cowbench.simulated.memory import Memory
 from cowbench.simulated.process import ProcessState
@@ -121,6 +122,7 @@ class EarlyCopies:
         ledger, parent = self.memory.ledger, self.parent
         count = len(chosen.pages)
         ledger.copies["fork"] += count
+        tell(self.memory, "copies", self.child.handle, chosen.pages, "fork")
         if self.choices is not None and self.choices.charge == "child":
             ledger.charged_child += count
         else:
@@ -129,7 +131,8 @@ class EarlyCopies:
         total = int(np.count_nonzero(needless))
         if not total:
             return
-        biased = int(np.count_nonzero(chosen.refcount[needless] >= GUP_PIN_COUNTING_BIAS - 1))
+        looks_pinned = needless & (chosen.refcount >= GUP_PIN_COUNTING_BIAS - 1)
+        biased = int(np.count_nonzero(looks_pinned))
         mm = parent.space.mm
         cause = (
             "bias_overflow" if parent.space.live_pins else "sticky_bit" if mm.has_pinned or mm.pins > 0 else "policy"
@@ -137,3 +140,5 @@ class EarlyCopies:
         ledger.false_positives["fork"] += total
         ledger.causes[cause] += biased
         ledger.causes["policy"] += total - biased
+        for why, pages in ((cause, chosen.pages[looks_pinned]), ("policy", chosen.pages[needless & ~looks_pinned])):
+            tell(self.memory, "false_positive_copies", self.child.handle, pages, "fork", why)

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cowbench.ledger import ForkCounts
+from cowbench.simulated.booking import tell
 from cowbench.simulated.earlycopy import Candidates, EarlyCopies
 from cowbench.simulated.frames import IntArray, numbers
 from cowbench.simulated.memory import Memory, ask, look, truth
@@ -187,13 +188,15 @@ class Walk:
         counts = ForkCounts(self._ptes, self._swap_ptes, early.made, early.attempts, early.lock_drops, self.failed)
         self.memory.ledger.forks.append(counts)
         if not self.failed:
-            self.memory.ledger.missed_early_copies += self._missed()
+            missed = self._missed()
+            self.memory.ledger.missed_early_copies += len(missed)
+            tell(self.memory, "missed_early_copies", self.parent.handle, missed)
 
-    def _missed(self) -> int:
-        """Return how many pages are shared with the child though the parent holds a coherent reference to them."""
+    def _missed(self) -> IntArray:
+        """Return the pages that are shared with the child though the parent holds a coherent reference to them."""
         parent, child = self.parent, self.child
         if parent.leading is None or not parent.held:
-            return 0
+            return np.zeros(0, np.intp)
         here = [r.pages for r in parent.held.values() if r.coherent and r.space is parent.space]
         pages = distinct_pages(here)
         pages = pages[parent.leads(pages) > 0]
@@ -201,4 +204,4 @@ class Walk:
         same = (mine & (PRESENT | NUMBER)) == (theirs & (PRESENT | NUMBER))
         present = (mine & PRESENT) != 0
         cached = self.memory.slots.frame[np.where(present, 0, mine & NUMBER)] != 0
-        return int(np.count_nonzero(same & (mine != ZERO_PAGE) & np.where(present, (mine & NUMBER) != 0, cached)))
+        return pages[same & (mine != ZERO_PAGE) & np.where(present, (mine & NUMBER) != 0, cached)]

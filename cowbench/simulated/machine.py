@@ -12,7 +12,7 @@ from cowbench.ledger import Ledger
 from cowbench.machine import MAX_MEMCG, MAX_PAGES, During, MachineConfig, Pages, PageState, Process, Reference
 from cowbench.policy import Policy
 from cowbench.simulated.batches import Batches
-from cowbench.simulated.booking import count_leaks
+from cowbench.simulated.booking import count_leaks, tell
 from cowbench.simulated.faults import (
     as_array,
     first_occurrences,
@@ -115,6 +115,7 @@ class SimulatedMachine:
             self._live += 1
             if landing.torn(self.memory, child):
                 self.memory.ledger.torn_snapshots += 1
+                tell(self.memory, "torn_snapshots", child.handle, np.zeros(1, np.intp))
         self._finish_threads(parent, landing)
         return Process(child.handle)
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from cowbench.errors import CowbenchError, PluginError
 from cowbench.kernels import KernelFlags
-from cowbench.ledger import Ledger
+from cowbench.ledger import Event, Ledger
 from cowbench.machine import MachineConfig
 from cowbench.policy import Policy
 from cowbench.simulated.batches import BATCH_BITS, Batches
@@ -39,6 +39,7 @@ class Memory:
     """Frames, swap, LRU batches, the policy with its kernel's flags, the ledger, and rows to be used again.
 
     tainted: some writable entry may map a frame that others observe; only then can a write without a fault leak.
+    listener: is told of everything that is booked, with its pages; None if nobody follows.
     """
 
     config: MachineConfig
@@ -50,6 +51,7 @@ class Memory:
     ledger: Ledger
     rows: Rows
     tainted: bool = False
+    listener: Callable[[Event], None] | None = None
 
 
 def ask(method: Callable[[Any], Mask], view: PageView) -> Mask:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from cowbench.machine import Pages
 from cowbench.policy import Policy
 from cowbench.rules import GUP_PIN_COUNTING_BIAS
-from cowbench.simulated.booking import observed_besides_owner
+from cowbench.simulated.booking import book_leaks, observed_besides_owner
 from cowbench.simulated.commit import Task
 from cowbench.simulated.faults import as_array, blocks, entries, first_occurrences, read_faults, resolve
 from cowbench.simulated.frames import LOOK, IntArray, consecutive
@@ -165,5 +165,5 @@ def leads(memory: Memory, request: ReferenceState) -> Mask:
 def device_write(memory: Memory, request: ReferenceState, token: int) -> None:
     """Store `token` past every page table; what lands under somebody else's eyes is a leak."""
     others = observed_besides_owner(memory, request)
-    memory.ledger.leaks += int(np.count_nonzero(others))
+    book_leaks(memory, request.owner, request.pages, others)
     memory.frames.token[request.frames] = token
