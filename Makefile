@@ -20,7 +20,7 @@ test: .venv/.dev
 	$(BIN)/python -m pytest -q -n $(JOBS)
 
 bench: .venv/.run
-	$(BIN)/python benchmarks/ratios.py
+	$(BIN)/python benchmarks/ratios/ratios.py
 
 # The stamps stand for "installed as pyproject.toml says"; .dev includes .run.
 .venv/.run: pyproject.toml | .venv/bin/python

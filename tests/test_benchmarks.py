@@ -18,7 +18,7 @@ NEED_COMPILER = {1, 2, 3, 6, 7, 8, 9, 10, 11}
 
 def run(*arguments: str, **environment: str) -> str:
     """Return what the script printed; it must succeed."""
-    command = [sys.executable, str(ROOT / "benchmarks" / "ratios.py"), "--quick", *arguments]
+    command = [sys.executable, str(ROOT / "benchmarks" / "ratios" / "ratios.py"), "--quick", *arguments]
     done = subprocess.run(
         command, capture_output=True, text=True, timeout=120, cwd=ROOT, env={**os.environ, **environment}
     )
@@ -48,7 +48,7 @@ def test_without_a_compiler_the_run_says_so_and_succeeds() -> None:
 
 
 def test_an_unknown_target_is_refused() -> None:
-    command = [sys.executable, str(ROOT / "benchmarks" / "ratios.py"), "--only", "18"]
+    command = [sys.executable, str(ROOT / "benchmarks" / "ratios" / "ratios.py"), "--only", "18"]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 2
     assert "targets are 1 to 17" in done.stderr

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from benchmarks.first_draft import FirstDraft
-from benchmarks.measure import POLICY, Samples, Stopwatch, counts, gather, model, ratio, run_mixed
-from benchmarks.native import O2, O3
-from benchmarks.programs import Draws, corners, draw_mixed
-from benchmarks.setting import NO_COMPILER, Outcome, Setting
+from benchmarks.ratios.first_draft import FirstDraft
+from benchmarks.ratios.measure import POLICY, Samples, Stopwatch, counts, gather, model, ratio, run_mixed
+from benchmarks.ratios.native import O2, O3
+from benchmarks.ratios.programs import Draws, corners, draw_mixed
+from benchmarks.ratios.setting import NO_COMPILER, Outcome, Setting
 from cowbench.machine import MachineConfig
 
 Counts = dict[str, int]

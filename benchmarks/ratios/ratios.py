@@ -1,6 +1,6 @@
 """How fast the page model is: every target of speed and memory beside what this machine measures, in one run.
 
-usage: python benchmarks/ratios.py [--quick] [--only N,N]
+usage: python benchmarks/ratios/ratios.py [--quick] [--only N,N]
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from benchmarks import apart, mixed, operations
-from benchmarks.native import Compiler
-from benchmarks.setting import FULL, QUICK, Outcome, Setting
-from benchmarks.targets import TARGETS, header, row
+from benchmarks.ratios import apart, mixed, operations
+from benchmarks.ratios.native import Compiler
+from benchmarks.ratios.setting import FULL, QUICK, Outcome, Setting
+from benchmarks.ratios.targets import TARGETS, header, row
 
 GROUPS: list[tuple[set[int], Callable[[Setting], Outcome]]] = [
     ({1, 2, 3}, operations.against_kernel),

@@ -9,7 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
-from benchmarks.programs import Numbers, Verbs, hashed
+from benchmarks.ratios.programs import Numbers, Verbs, hashed
 from cowbench.machine import Pages, Process
 
 Clock = Callable[[], float]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from benchmarks.measure import Ratio, differences
-from benchmarks.native import Compiler
+from benchmarks.ratios.measure import Ratio, differences
+from benchmarks.ratios.native import Compiler
 
 NO_COMPILER = "no compiler"
 Reading = list[Ratio] | str

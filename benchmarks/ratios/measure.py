@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.programs import Draws, Verbs, mixed, populate, warm_references
+from benchmarks.ratios.programs import Draws, Verbs, mixed, populate, warm_references
 from cowbench import plugins
 from cowbench.machine import MachineConfig
 from cowbench.simulated import SimulatedMachine

@@ -8,8 +8,8 @@ from functools import partial
 from multiprocessing import get_context
 from statistics import median
 
-from benchmarks.forks import fork_and_exit
-from benchmarks.measure import (
+from benchmarks.ratios.forks import fork_and_exit
+from benchmarks.ratios.measure import (
     Ratio,
     Samples,
     available_memory,
@@ -20,8 +20,8 @@ from benchmarks.measure import (
     ratio,
     run_mixed,
 )
-from benchmarks.programs import draw_mixed, one_in, populate
-from benchmarks.setting import Outcome, Setting
+from benchmarks.ratios.programs import draw_mixed, one_in, populate
+from benchmarks.ratios.setting import Outcome, Setting
 
 REPEATS = 3
 """Mixed programmes in one go: long enough that two processes overlap, whenever each of them starts."""

@@ -8,11 +8,11 @@ from time import perf_counter, process_time
 
 import numpy as np
 
-from benchmarks.forks import age, faults, fork_and_exit, quiet_fork
-from benchmarks.measure import POLICY, Samples, available_memory, counts, gather, model, ratio
-from benchmarks.native import Kernel
-from benchmarks.programs import Verbs, one_in, populate
-from benchmarks.setting import NO_COMPILER, Outcome, Setting
+from benchmarks.ratios.forks import age, faults, fork_and_exit, quiet_fork
+from benchmarks.ratios.measure import POLICY, Samples, available_memory, counts, gather, model, ratio
+from benchmarks.ratios.native import Kernel
+from benchmarks.ratios.programs import Verbs, one_in, populate
+from benchmarks.ratios.setting import NO_COMPILER, Outcome, Setting
 from cowbench.machine import MachineConfig
 
 Counts = dict[str, int]

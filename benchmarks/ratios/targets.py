@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks.setting import Reading, Sizes
+from benchmarks.ratios.setting import Reading, Sizes
 
 LAYOUT = "{:>2}  {:<52} {:<16} {:>9} {:>10}  {:>17} {:>17}  {}"
 

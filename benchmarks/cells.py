@@ -1,0 +1,135 @@
+"""The sentinel cells: every built-in policy on every built-in workload, one seed, as asv tracks them over commits.
+
+Imports nothing but cowbench and the standard library, and runs on any commit since the engine first ran: engine and
+policies are those of the commit, workloads those of this checkout, so that the same program is counted everywhere.
+
+usage: python benchmarks/cells.py    prints the cells as JSON: [[policy, workload, counts or the reason of none], ...]
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+WORKLOADS = Path(__file__).resolve().parents[1] / "workloads"
+
+# Literal: asv takes parameters from one import and uses them for all commits.
+POLICIES = (
+    "always_reuse",
+    "anon_exclusive",
+    "eager_copy",
+    "forced_cow",
+    "has_pinned",
+    "longterm_only",
+    "mapcount",
+    "oracle",
+    "page_count",
+    "page_count_5_18",
+    "pin_counter",
+)
+
+
+class Sentinel(NamedTuple):
+    """A workload as it is tracked.
+
+    version: raised by hand when the program becomes another one; its curves then begin anew. digest: what holds the
+    version to the workload's definition, see tests/test_asv.py. forks: whether it forks, so that fork has a latency.
+    """
+
+    version: int
+    digest: str
+    forks: bool = True
+
+
+SENTINELS = {
+    "all_pinned": Sentinel(1, "bb9acf54"),
+    "anon_cow_rand": Sentinel(1, "793c9108"),
+    "anon_cow_seq": Sentinel(1, "269277dc"),
+    "database_prefork": Sentinel(1, "ac030fb5"),
+    "dataloader": Sentinel(1, "84cf4cf2"),
+    "direct_io_race": Sentinel(1, "1f6b000e"),
+    "fork_server": Sentinel(1, "18c1a3da"),
+    "many_sharers": Sentinel(1, "aaf1578b"),
+    "no_fork": Sentinel(1, "d840dede", forks=False),
+    "pinned_once": Sentinel(1, "2ca59cd9"),
+    "pipe_attacker": Sentinel(1, "8629a387"),
+    "prefork_web": Sentinel(1, "50cc1722"),
+    "rdma_hidden_fork": Sentinel(1, "3d51d681"),
+    "short_pin": Sentinel(1, "1902ae81"),
+    "snapshot_store": Sentinel(1, "0c1f08a8"),
+    "snapshot_under_swap": Sentinel(1, "896c49ef"),
+    "spawn_exec": Sentinel(1, "56111b5b"),
+    "stream": Sentinel(1, "866c09b8"),
+    "swap_pressure": Sentinel(1, "8ae78b59", forks=False),
+    "trace": Sentinel(1, "1529b0ef"),
+    "uring_server": Sentinel(1, "0f0e1055"),
+    "vm_guest": Sentinel(1, "d1bd0aef"),
+    "worker_refork": Sentinel(1, "a4503686"),
+    "write_fault_duration": Sentinel(1, "46aef623", forks=False),
+    "zygote": Sentinel(1, "b65da718"),
+}
+
+
+def label(workload: str) -> str:
+    """Return the name under which a workload is tracked: its own, and from version 2 on the version."""
+    version = SENTINELS[workload].version
+    return workload if version == 1 else f"{workload}.{version}"
+
+
+@dataclass(frozen=True)
+class Metric:
+    """What is tracked of a cell. unit: as the page shows it. value: computed from the row of a trial."""
+
+    unit: str
+    value: Callable[[dict[str, Any]], int | None]
+
+
+METRICS = {
+    "copies": Metric("copies", lambda row: row["copies"]),
+    "false_positive_copies": Metric("copies", lambda row: row["false_positive_copies"]),
+    "losses": Metric("losses", lambda row: row["leaks"] + row["lost_pins"] + row["lost_gets"]),
+    "frames_peak": Metric("frames", lambda row: row["frames_peak"]),
+    "fork_ns_mean": Metric("ns", lambda row: row["fork_ns_mean"]),
+    "fork_ns_p99": Metric("ns", lambda row: row["fork_ns_p99"]),
+}
+"""Costs, all of them: asv knows only "less is better"."""
+
+Cell = dict[str, int | None] | str
+"""The metrics of a cell, None where one does not apply; or in words why the commit has none."""
+
+
+def simulate() -> dict[tuple[str, str], Cell]:
+    """Run every cell once. (policy, workload as labelled) -> metrics, or the reason why the commit has none."""
+    return {(policy, label(workload)): _cell(policy, workload) for workload in SENTINELS for policy in POLICIES}
+
+
+def _cell(policy: str, workload: str) -> Cell:
+    from cowbench import costs, spec, trial
+    from cowbench.errors import CowbenchError
+
+    try:
+        row = trial.measure(spec.parse("policy", policy), _spec(workload), 0, costs.read_profile())
+    except CowbenchError as error:
+        return " ".join(str(error).split())
+    if row["status"] not in ("ok", "out_of_frames"):
+        return f"{row['status']}: {row['error']}"
+    return {name: metric.value(row) for name, metric in METRICS.items()}
+
+
+@cache
+def _spec(workload: str) -> Any:
+    """Return the spec of this checkout's workload under its own name, whatever the commit's copy of it holds."""
+    from cowbench import plugins, spec
+
+    file = WORKLOADS / f"{workload}.py"
+    plugins.load_file("workload", file).name = workload  # random numbers are drawn by name
+    return spec.PluginSpec("workload", workload, str(file), (), plugins.file_digest("workload", file))
+
+
+if __name__ == "__main__":
+    json.dump([[*key, cell] for key, cell in simulate().items()], sys.stdout)
