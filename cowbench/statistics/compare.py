@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pandas as pd
 
@@ -68,4 +69,4 @@ def compare_stores(
     for policy, workload in sorted({*old, *new}):
         left, right = (side.get((policy, workload), NO_TRIALS) for side in (new, old))
         pairs += pair_up(left, right, metrics, policy=policy, against=names[0], workload=workload)
-    return judge(pairs, method)
+    return replace(judge(pairs, method), between="stores")

@@ -76,11 +76,15 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Family:
-    """Comparisons judged together. size: how many of them were sampled, and so share alpha."""
+    """Comparisons judged together. size: how many of them were sampled, and so share alpha.
+
+    between: whether policies of one store are compared, or one policy in two stores.
+    """
 
     comparisons: tuple[Comparison, ...]
     size: int
     method: Method
+    between: Literal["policies", "stores"] = "policies"
 
     def of(self, **names: str) -> list[Comparison]:
         """Return the comparisons that have these names, as in `family.of(policy="oracle", metric="copies")`."""
