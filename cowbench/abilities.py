@@ -27,7 +27,7 @@ Ability = Literal[
 """swap: page_out has an effect. drop: page_out(drop=True) takes pages past the swap cache. long_pin, short_pin: pin for
 writing, long-term or not. read_pin: pin for reading. read_get, write_get: get for reading (vmsplice) and for writing.
 tracked: protect with soft-dirty cleared. second_cpu: processes on other CPUs than 0, and drain of those. exec,
-dontfork: these operations. simulation: stage, and fork with steps landing, failing allocations or another memory cgroup.
+dontfork: these operations. simulation: stage, and fork with steps landing, failing allocations or another memcg.
 """
 
 ABILITIES: tuple[Ability, ...] = get_args(Ability)

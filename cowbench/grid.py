@@ -9,6 +9,7 @@ from cowbench import plugins, spec, trial
 from cowbench.costs import CostProfile
 from cowbench.errors import ParameterError, PluginError
 from cowbench.keys import cell_key
+from cowbench.parameters import spell
 from cowbench.schema import Row
 from cowbench.spec import PluginSpec
 
@@ -32,14 +33,15 @@ def specs(
 ) -> list[PluginSpec]:
     """Return the plug-ins that `texts` (specs or comma lists of them) name, or all there are without any.
 
-    Without `texts` a broken file is handed to `on_broken` and left out. Raises PluginError or ParameterError.
+    All there are includes the points of workloads' curves; a broken file is then handed to `on_broken` and left out.
+    Raises PluginError or ParameterError.
     """
     if texts:
         return _distinct([spec.parse(kind, text) for text in spec.split(texts)])
     found = []
     for name, file in plugins.available(kind).items():
         try:
-            found.append(spec.parse(kind, name))
+            found += _with_points(kind, name)
         except PluginError as error:
             if on_broken is None:
                 raise PluginError(f"{error}; mend or remove {file}") from None
@@ -61,6 +63,12 @@ def grid(
                 key = cell_key(policy, workload, seed, profile)
                 cells.append(Cell(policy, workload, seed, key, known | {"seed": seed}))
     return cells
+
+
+def _with_points(kind: plugins.Kind, name: str) -> list[PluginSpec]:
+    points = getattr(plugins.load(kind, name), "points", ())
+    values = [",".join(f"{key}={spell(value)}" for key, value in point.items()) for point in points]
+    return [spec.parse(kind, text) for text in (name, *(f"{name}:{text}" for text in values))]
 
 
 def _distinct(chosen: list[PluginSpec]) -> list[PluginSpec]:

@@ -84,6 +84,12 @@ def declared(cls: type[Parametrised]) -> tuple[dataclasses.Field[Any], ...]:
     return dataclasses.fields(cls) if dataclasses.is_dataclass(cls) else ()
 
 
+def changed(plugin: Parametrised) -> dict[str, Value]:
+    """Return the parameters of a plug-in that are not at their default, sorted."""
+    values, defaults = plugin.values(), {field.name: field.default for field in declared(type(plugin))}
+    return {name: value for name, value in sorted(values.items()) if value != defaults[name]}
+
+
 def spell(value: Value) -> str:
     """Write a value as it stands in a spec."""
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from cowbench.ledger import CAUSES, SITES
 
-VERSION = 2
+VERSION = 3
 """Raised whenever a column is added, removed or changes its meaning."""
 
 FLAGS = ("sees_truth", "control")
@@ -73,6 +73,7 @@ def _identity() -> list[Column]:
         ("sampling", '"exact": the workload draws nothing and one seed says all; else "sampled"'),
         ("sees_truth", "1 for an oracle, which sees what no kernel can; else 0"),
         ("control", "1 for a workload on which no policy should differ; else 0"),
+        ("curve", "parameter along which this workload is one point of a curve, left out of sums; else empty"),
         ("profile", "cost profile behind the modelled times"),
     ]
     return [Column(name, "identity", "", "none", text) for name, text in facts] + [

@@ -15,7 +15,7 @@ from typing import Any
 
 from cowbench import plugins
 from cowbench.errors import ParameterError, PluginError
-from cowbench.parameters import Parametrised, Value, declared
+from cowbench.parameters import Value, changed
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def parse(kind: plugins.Kind, text: str) -> PluginSpec:
     file = plugins.locate(kind, target)
     cls = plugins.load_file(kind, file)
     plugin = cls.from_values(_pairs(text, parameters))
-    return PluginSpec(kind, cls.name, str(file), _changed(plugin), plugins.file_digest(kind, file))
+    return PluginSpec(kind, cls.name, str(file), tuple(changed(plugin).items()), plugins.file_digest(kind, file))
 
 
 def split(texts: Sequence[str]) -> list[str]:
@@ -89,8 +89,3 @@ def _pairs(text: str, parameters: str) -> dict[str, str]:
             raise ParameterError(f"'{text}': {key.strip()} is given twice")
         pairs[key.strip()] = value.strip()
     return pairs
-
-
-def _changed(plugin: Parametrised) -> tuple[tuple[str, Value], ...]:
-    values = plugin.values()
-    return tuple(sorted((f.name, values[f.name]) for f in declared(type(plugin)) if values[f.name] != f.default))

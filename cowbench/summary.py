@@ -48,6 +48,13 @@ def table(rows: Iterable[Row], metric: str) -> Table:
     return {pair: _cell(group, metric) for pair, group in groups.items()}
 
 
+def compared(rows: Iterable[Row]) -> list[Row]:
+    """Return the rows that stand in sums and comparisons: all but points of curves of workloads with others."""
+    every = list(rows)
+    others = {row["workload_name"] for row in every if not row["curve"]}
+    return [row for row in every if not row["curve"] or row["workload_name"] not in others]
+
+
 def names(rows: Iterable[Row], column: str) -> list[str]:
     """Return the distinct names in a column, sorted."""
     return sorted({row[column] for row in rows})

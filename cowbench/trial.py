@@ -63,6 +63,7 @@ def identity(policy: PluginSpec, workload: PluginSpec, seed: int, profile: CostP
         "sampling": "exact" if load.exact else "sampled",
         "sees_truth": int(rule.sees_truth),
         "control": int(load.control),
+        "curve": load.on_curve(),
         "profile": profile.name,
         **{f"policy.{name}": value for name, value in rule.values().items()},
         **{f"workload.{name}": value for name, value in load.values().items()},

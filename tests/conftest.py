@@ -59,7 +59,14 @@ def write_plugin(folder: Path, name: str, text: str) -> str:
 def make_row(policy: str = "mapcount", workload: str = "small", seed: int = 0, **values: object) -> schema.Row:
     """Return a complete row; counts are 0 and times None unless given."""
     row: schema.Row = {name: 0 if column.kind == "count" else None for name, column in schema.BY_NAME.items()}
-    row |= {"policy": policy, "policy_name": policy.partition(":")[0], "seed": seed, "sees_truth": 0, "control": 0}
+    row |= {
+        "policy": policy,
+        "policy_name": policy.partition(":")[0],
+        "seed": seed,
+        "sees_truth": 0,
+        "control": 0,
+        "curve": "",
+    }
     row |= {"workload": workload, "workload_name": workload.partition(":")[0], "sampling": "sampled"}
     return row | {"profile": "published", "status": "ok"} | values
 

@@ -105,6 +105,18 @@ WORKLOADS = {
     "exact, yet it draws": ("    pages:", "    exact = True\n    pages:", "says whether it draws", "exact = True, yet"),
     "draws nothing": (DRAW, "range(16)", "says whether it draws", "say exact = True"),
     "looks at the counts": (DRAW, "range(machine.ledger.reuses)", "uses Machine and nothing else", ".ledger"),
+    "a point out of range": (
+        "    pages:",
+        '    curve, points = "pages", ({"pages": 0},)\n    pages:',
+        "has points that lie on its curve",
+        "pages=0 is outside its range",
+    ),
+    "a point off the curve": (
+        "    pages:",
+        '    curve, points = "pages", ({"pages": 64},)\n    pages:',
+        "has points that lie on its curve",
+        "none of a curve along 'pages'",
+    ),
     "does nothing": (
         "        parent = machine",
         "        return\n        parent = machine",

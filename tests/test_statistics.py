@@ -111,6 +111,14 @@ def test_the_family_shares_alpha() -> None:
     assert (family.size, one.p_adjusted) == (6, 6 * 2.0**-7)
 
 
+def test_points_of_curves_are_left_out() -> None:
+    rows = pd.concat(
+        [frame(("old", NORMAL), ("new", NORMAL)), frame(("old", [1]), ("new", [2]), workload="w:n=1", curve="n")]
+    )
+    family: Family = statistics.compare(rows, "old", ["copies"])
+    assert {one.workload for one in family.comparisons} == {"w"}
+
+
 def test_controls_are_left_out() -> None:
     rows = pd.concat(
         [frame(("old", NORMAL), ("new", NORMAL)), frame(("old", [1]), ("new", [2]), workload="c", control=1)]

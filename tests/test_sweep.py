@@ -14,14 +14,14 @@ from pathlib import Path
 import pytest
 
 import cowbench
-from cowbench import keys
+from cowbench import keys, plugins, summary
 from cowbench.costs import read_profile
 from cowbench.errors import ParameterError, PluginError, StoreError
 from cowbench.grid import Cell, grid, specs
 from cowbench.schema import Row
 from cowbench.store import Store
 from cowbench.sweep import Progress, sweep
-from tests.conftest import RULE, SMALL, write_plugin
+from tests.conftest import RULE, SMALL, make_row, write_plugin
 
 PROFILE = read_profile()
 EXACT = SMALL.replace("    pages:", "    exact = True\n    pages:").replace(
@@ -242,3 +242,31 @@ def test_the_notebook_form_returns_the_rows_that_were_asked_for(tmp_path: Path) 
     one = cowbench.run(policies=["oracle"], workloads=[load], seeds=1, store=tmp_path / "s.db")
     assert len(one) == 1
     assert len(cowbench.load(tmp_path / "s.db")) == 4
+
+
+CURVE = SMALL.replace(
+    "    pages: int",
+    '    curve = "pages"\n    points = ({"pages": 8}, {"pages": 200})\n    extra: int = parameter(1)\n    pages: int',
+)
+
+
+def test_a_run_of_everything_has_the_points_of_curves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_plugin(tmp_path / "workloads", "small", CURVE)
+    monkeypatch.setenv(plugins.ENVIRONMENT, str(tmp_path))
+    every = [one.text for one in specs("workload", ())]
+    assert [text for text in every if text.startswith("small")] == ["small", "small:pages=8", "small:pages=200"]
+    assert [one.text for one in specs("workload", ["small"])] == ["small"]
+
+
+def test_rows_say_of_which_curve_they_are_a_point(tmp_path: Path) -> None:
+    load = write_plugin(tmp_path, "small", CURVE)
+    texts = [f"{load}{values}" for values in ("", ":pages=8", ":pages=9", ":pages=8,extra=2")]
+    rows = cowbench.run(["mapcount"], texts, seeds=1)
+    found = dict(zip(rows["workload"], rows["curve"], strict=True))
+    assert found == {"small": "", "small:pages=8": "pages", "small:pages=9": "", "small:extra=2,pages=8": ""}
+
+
+def test_points_stand_beside_their_workload_only_if_it_is_not_there() -> None:
+    default, point, other = make_row(), make_row(workload="small:pages=8", curve="pages"), make_row(workload="x")
+    assert summary.compared([default, point, other]) == [default, other]
+    assert summary.compared([point, other]) == [point, other]

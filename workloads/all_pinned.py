@@ -17,6 +17,8 @@ from cowbench.workload import Workload, parameter
 class AllPinned(Workload):
     exact = True
     differs = (("page_count", "has_pinned"), ("mapcount", "has_pinned"))
+    curve = "pages"
+    points = tuple({"pages": pages} for pages in (256, 1024, 4096, 65536))
 
     pages: int = parameter(16384, low=16, high=1 << 22, unit="pages", scale="1/16 of 1 GiB", source="W19: 256 k pages")
     longterm: bool = parameter(True, help="pins are FOLL_LONGTERM")

@@ -62,7 +62,11 @@ def _body(spec: PluginSpec, results: Results) -> tuple[Block, ...]:
 def _row(policy: str) -> Row:
     counts = dict.fromkeys(schema.METRICS, 1)
     texts = {name: "x" for name in schema.BY_NAME if name not in schema.METRICS}
-    return texts | counts | {"policy": policy, "seed": 0, "sees_truth": 0, "control": 0, "status": "ok", "error": None}
+    return (
+        texts
+        | counts
+        | {"policy": policy, "seed": 0, "sees_truth": 0, "control": 0, "curve": "", "status": "ok", "error": None}
+    )
 
 
 def _run() -> dict[str, object]:

@@ -14,7 +14,7 @@ import numpy as np
 
 from cowbench import spec as specs
 from cowbench.check import Broken
-from cowbench.errors import OutOfFrames
+from cowbench.errors import OutOfFrames, ParameterError
 from cowbench.machine import Machine
 from cowbench.operations import Operation, Recorder, encode
 from cowbench.simulated import SimulatedMachine
@@ -65,12 +65,24 @@ def _machine_only(spec: PluginSpec) -> None:
             raise Broken(f"line {node.lineno}: reaches for .{node.attr}, which is not part of Machine")
 
 
+def _points(spec: PluginSpec) -> None:
+    cls = type(spec.build())
+    for point in cls.points:
+        try:
+            plugin = cls.from_values(dict(point))
+        except ParameterError as error:
+            raise Broken(f"points: {error}") from None
+        if cls.curve not in point or plugin.on_curve() != cls.curve:
+            raise Broken(f"point {dict(point)} is none of a curve along '{cls.curve}': give that parameter a new value")
+
+
 PROMISES: dict[str, Callable[[PluginSpec], None]] = {
     "its operations are legal": _legal,
     "is deterministic": _deterministic,
     "says whether it draws": _exact,
     "asks every policy the same": _same_for_all,
     "uses Machine and nothing else": _machine_only,
+    "has points that lie on its curve": _points,
 }
 
 

@@ -28,7 +28,7 @@ def write(
     from cowbench.report import pdf as printed
 
     with Store(store, read_only=True) as opened:
-        results = Results(opened.rows(), opened.runs(), baseline)
+        results = Results.of(opened.rows(), opened.runs(), baseline)
     if baseline is not None and baseline not in results.policies:
         raise ParameterError(f"no policy '{baseline}' in {store}: {nearest(baseline, results.policies)}")
     report = build(results, sections)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 from cowbench import summary
 from cowbench.costs import CostProfile, parse_profile
@@ -21,12 +21,19 @@ LOSSES = tuple(VERBS)
 @dataclass(frozen=True)
 class Results:
     """Rows of trials and the runs they come from. baseline: the policy that the others are compared with, if one was
-    asked for.
+    asked for. points: rows that are points of curves, and stand in no sum.
     """
 
     rows: Sequence[Row]
     runs: Sequence[dict[str, Any]]
     baseline: str | None = None
+    points: Sequence[Row] = ()
+
+    @classmethod
+    def of(cls, rows: Sequence[Row], runs: Sequence[dict[str, Any]], baseline: str | None = None) -> Self:
+        """Return the results of a store's rows."""
+        compared = summary.compared(rows)
+        return cls(compared, runs, baseline, [row for row in rows if row["curve"]])
 
     @cached_property
     def policies(self) -> list[str]:

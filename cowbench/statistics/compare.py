@@ -20,6 +20,11 @@ def controls(frame: pd.DataFrame) -> list[str]:
     return sorted(frame.loc[frame["control"].fillna(False), "workload"].astype(str).unique())
 
 
+def points(frame: pd.DataFrame) -> list[str]:
+    """Return the workloads that are points of a curve, and would give one workload more weight than others, sorted."""
+    return sorted(frame.loc[frame["curve"].fillna("") != "", "workload"].astype(str).unique())
+
+
 def compare(
     frame: pd.DataFrame,
     baseline: str,
@@ -30,15 +35,15 @@ def compare(
 ) -> Family:
     """Hold every other policy against `baseline`, on each metric and workload: one family of comparisons.
 
-    frame: rows as `cowbench.load` gives them. workloads: all but controls if left out. Ordered by workload, metric,
-    policy. Raises ParameterError for a baseline, metric or workload that is not there.
+    frame: rows as `cowbench.load` gives them. workloads: all but controls and points of curves if left out. Ordered by
+    workload, metric, policy. Raises ParameterError for a baseline, metric or workload that is not there.
     """
     check_metrics(metrics)
     check_known("policy", baseline, sorted(frame["policy"].astype(str).unique()))
     names = sorted(frame["workload"].astype(str).unique())
     for workload in workloads or ():
         check_known("workload", workload, names)
-    left_out = controls(frame) if workloads is None else []
+    left_out = [*controls(frame), *points(frame)] if workloads is None else []
     chosen = [name for name in (names if workloads is None else workloads) if name not in left_out]
     by_cell = trials(frame, metrics)
     pairs: list[Pairs] = []
