@@ -51,7 +51,6 @@ typedef int64_t i64;
 #define MAP_ANONYMOUS 0x20
 #define MAP_NORESERVE 0x4000
 #define MAP_FIXED_NOREPLACE 0x100000
-#define MAP_POPULATE 0x8000
 #define MADV_DONTNEED 4
 #define MADV_DONTFORK 10
 #define MADV_NOHUGEPAGE 15
@@ -86,7 +85,7 @@ typedef int64_t i64;
 #define REBOOT_POWER_OFF 0x4321fedc
 
 enum { PROTOCOL = 1, PAGE = 4096, MAX_CPUS = 8, MAX_SLOTS = 4096, MAX_REFERENCES = 4096, STACK = 16384 };
-enum { MAX_BUFFERS = 1024, PATIENCE_S = 20 };
+enum { MAX_BUFFERS = 1024, PIPE_ROOM = 256 /* what everybody may have */, MAX_PIPES = 16, PATIENCE_S = 20, TURN_NS = 20000000 };
 
 /* Fixed places, so that nothing has to be kept in variables that fork would copy. */
 #define CONTROL ((struct control *)0x100000000000)
@@ -123,21 +122,23 @@ struct submission {
 };
 struct completion { u64 user; int32_t result; u32 flags; };
 
+enum kind { NO_REFERENCE = 0, PINNED, GOT };
+struct reference;
+
 /* A process under test. `go` and `done` count its orders; the process sleeps on `go`. */
 struct slot {
-  u32 go, done, cpu, ready, alive, handle, fresh, holes, holes_ahead;
+  u32 go, done, cpu, ready, alive, handle, holes, holes_ahead;
   int pid, pagemap;
   u32 code, flag, child;
   const u8 *pages;
-  int descriptor;
+  struct reference *reference;
   u64 token, ns, tokens;
   i64 result;
 };
 
-enum kind { NO_REFERENCE = 0, PINNED, GOT };
 struct reference {
   enum kind kind;
-  int ends[2]; /* GOT: a pipe. PINNED: the ring and nothing */
+  int ends[2 * MAX_PIPES]; /* GOT: pipes, of PIPE_ROOM pages each. PINNED: the ring */
   const u8 *pages;
   u64 count;
   u8 *rings, *submissions;
@@ -403,7 +404,7 @@ static i64 pin_pages(struct slot *me) {
     VECTORS[n++].iov_len = w.count * PAGE;
   }
   if (!n) return 0;
-  return sys4(__NR_io_uring_register, me->descriptor, IORING_REGISTER_BUFFERS, VECTORS, n);
+  return sys4(__NR_io_uring_register, me->reference->ends[0], IORING_REGISTER_BUFFERS, VECTORS, n);
 }
 static i64 get_pages(struct slot *me) {
   struct walk w = walk(me->pages);
@@ -412,9 +413,9 @@ static i64 get_pages(struct slot *me) {
   while (next_run(&w))
     for (u64 i = 0; i < w.count; i++) {
       struct iovec one = {address(w.first + i), 8};
-      long sent = sys4(__NR_vmsplice, me->descriptor, &one, 1, 2 /* do not wait for room */);
+      int pipe = me->reference->ends[n++ / PIPE_ROOM * 2 + 1];
+      long sent = sys4(__NR_vmsplice, pipe, &one, 1, 2 /* do not wait for room */);
       if (sent != 8) return sent < 0 ? sent : -EAGAIN;
-      n++;
     }
   return 0;
 }
@@ -441,11 +442,6 @@ static void die_with_controller(void) {
   sys(__NR_prctl, PR_SET_PDEATHSIG, SIGKILL, 0);
   if (sys(__NR_getppid, 0, 0, 0) != CONTROL->main_pid) sys(__NR_exit, 1, 0, 0); /* it has ended already */
 }
-static void make_arena(void) {
-  u64 size = CONTROL->pages * PAGE;
-  sys6(__NR_mmap, (long)ARENA, (long)size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0);
-  sys(__NR_madvise, ARENA, size, MADV_NOHUGEPAGE);
-}
 /* What MADV_DONTFORK kept from a child is no memory at all there; give it some that nobody has touched. */
 static void fill_holes(void) {
   for (u64 page = 0; page < CONTROL->pages; page++) {
@@ -457,7 +453,6 @@ static void fill_holes(void) {
 static void process(long number_) {
   struct slot *me = &CONTROL->slot[number_];
   die_with_controller();
-  if (me->fresh) make_arena();
   if (me->holes) fill_holes();
   u32 seen = 0;
   store(&me->ready, 1);
@@ -478,7 +473,7 @@ static void keep(long cpu) {
   struct keeper *me = &CONTROL->keeper[cpu];
   die_with_controller();
   run_on(0, CONTROL->numbers[cpu]);
-  if (CONTROL->may_guard) schedule(0, 1, 1);
+  if (CONTROL->may_guard) schedule(0, SCHED_FIFO, 1);
   for (;;) {
     u32 bell = load(&me->bell);
     if (load(&me->order) != me->served) {
@@ -546,7 +541,6 @@ static void hold(int on) {
       store(&CONTROL->keeper[cpu].hold, (u32)on);
       ring_bell(&CONTROL->keeper[cpu].bell);
     }
-  schedule(0, on, on ? 2 : 0);
 }
 static char *decimal(char *to, u64 value) {
   char digits[20];
@@ -561,11 +555,10 @@ static int open_of(int pid, const char *name, int how) {
   memcpy(end, name, length(name) + 1);
   return (int)sys4(__NR_openat, AT_FDCWD, path, how | O_CLOEXEC, 0);
 }
-static struct slot *take_slot(u64 handle, int fresh) {
+static struct slot *take_slot(u64 handle) {
   struct slot *slot = &CONTROL->slot[CONTROL->used_slots];
   memset(slot, 0, sizeof *slot);
   slot->handle = (u32)handle;
-  slot->fresh = (u32)fresh;
   slot->pagemap = -1;
   CONTROL->slot_of[handle] = (u32)CONTROL->used_slots++;
   i64 *places = PLACES + (u64)(slot - CONTROL->slot) * CONTROL->pages;
@@ -580,7 +573,7 @@ static void enlist(struct slot *slot, long pid) {
   if (slot->pagemap < 0) wrong("pagemap cannot be opened", slot->pagemap);
 }
 static i64 spawn(u64 handle, u32 cpu) {
-  struct slot *slot = take_slot(handle, 1);
+  struct slot *slot = take_slot(handle);
   slot->cpu = cpu;
   long pid = start(CLONE_FILES | SIGCHLD, stack_of_slot((u64)(slot - CONTROL->slot)), process, slot - CONTROL->slot);
   if (pid < 0) return wrong("clone", pid), pid;
@@ -589,7 +582,7 @@ static i64 spawn(u64 handle, u32 cpu) {
   return 0;
 }
 static i64 do_fork(struct slot *parent) {
-  struct slot *child = take_slot(CONTROL->processes++, 0);
+  struct slot *child = take_slot(CONTROL->processes++);
   child->cpu = parent->cpu;
   child->holes = parent->holes_ahead;
   parent->child = (u32)(child - CONTROL->slot);
@@ -628,11 +621,12 @@ static struct reference *new_reference(enum kind kind, const u8 *pages) {
   r->kind = kind;
   r->pages = pages;
   r->count = count_pages(pages);
-  r->ends[0] = r->ends[1] = -1;
+  for (int i = 0; i < 2 * MAX_PIPES; i++) r->ends[i] = -1;
   return r;
 }
 static u8 *map_ring(struct reference *r, u64 size, u64 offset) {
-  long at = sys6(__NR_mmap, 0, (long)size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, r->ends[0], (long)offset);
+  /* not MAP_POPULATE: it flushes this CPU's batches */
+  long at = sys6(__NR_mmap, 0, (long)size, PROT_READ | PROT_WRITE, MAP_SHARED, r->ends[0], (long)offset);
   if (at < 0 && at > -4096) return wrong("the ring cannot be mapped", at), (u8 *)0;
   sys(__NR_madvise, at, size, MADV_DONTFORK); /* a mapping in a child would keep the ring alive */
   return (u8 *)at;
@@ -675,33 +669,34 @@ static void do_pin(struct slot *slot, const u8 *pages) {
   struct reference *r = new_reference(PINNED, pages);
   if (!make_ring(r)) return;
   slot->pages = pages;
-  slot->descriptor = r->ends[0];
+  slot->reference = r;
   i64 error = order(slot, PIN);
   if (error) wrong("pages cannot be registered with io_uring", error);
   forget_access(slot);
 }
-static int make_pipe(int ends[2], u64 entries) {
-  long error = sys(__NR_pipe2, ends, O_CLOEXEC, 0);
-  u64 room = 16;
-  while (room < entries) room *= 2;
-  if (!error && room > 16) {
-    error = sys(__NR_fcntl, ends[1], F_SETPIPE_SZ, room * PAGE);
-    if (error > 0) error = 0;
+static void make_pipes(int *ends, u64 pages) {
+  if (pages > PIPE_ROOM * MAX_PIPES) return wrong("more pages than the agent's pipes hold", 0);
+  for (; pages; ends += 2) {
+    u64 held = pages < PIPE_ROOM ? pages : PIPE_ROOM, room = 16;
+    long error = sys(__NR_pipe2, ends, O_CLOEXEC, 0);
+    while (room < held) room *= 2;
+    if (!error && room > 16) error = sys(__NR_fcntl, ends[1], F_SETPIPE_SZ, room * PAGE);
+    if (error < 0) return wrong("a pipe large enough cannot be made", error);
+    pages -= held;
   }
-  if (error) wrong("a pipe large enough cannot be made", error);
-  return !error;
 }
 static void do_get(struct slot *slot, const u8 *pages, int write) {
   struct reference *r = new_reference(GOT, pages);
-  if (!make_pipe(r->ends, r->count)) return;
+  make_pipes(r->ends, r->count);
+  if (*CONTROL->wrong) return;
   slot->pages = pages;
   slot->flag = (u32)write;
-  slot->descriptor = r->ends[1];
+  slot->reference = r;
   i64 error = order(slot, GET);
   if (error) wrong("vmsplice", error);
 }
-static void close_both(int ends[2]) {
-  for (int i = 0; i < 2; i++)
+static void close_all(int *ends) {
+  for (int i = 0; i < 2 * MAX_PIPES; i++)
     if (ends[i] >= 0) sys(__NR_close, ends[i], 0, 0);
 }
 /* Give the references back and wait until they are gone: unregistering may be left to a worker of the kernel. */
@@ -718,7 +713,7 @@ static void release(struct reference *r) {
     r->count = 0;
   }
   if (r->kind == GOT) {
-    close_both(r->ends);
+    close_all(r->ends);
     r->kind = NO_REFERENCE;
   }
 }
@@ -728,7 +723,7 @@ static void dispose(struct reference *r) {
     sys(__NR_munmap, r->rings, r->ring_size, 0);
     sys(__NR_munmap, r->submissions, r->parameters.sq_entries * sizeof(struct submission), 0);
   }
-  if (r->kind != NO_REFERENCE) close_both(r->ends);
+  if (r->kind != NO_REFERENCE) close_all(r->ends);
   r->kind = NO_REFERENCE;
 }
 /* One transfer of 8 bytes between a registered page and the device, which is a socket: no kernel gives that to a worker. */
@@ -773,17 +768,20 @@ static u64 read_pinned(struct reference *r) {
 }
 /* Reading a pipe gives its references away, so what is read is a second pipe's: tee lets both refer to the pages. */
 static u64 read_got(struct reference *r) {
-  int copy[2] = {-1, -1};
-  if (!r->count || !make_pipe(copy, r->count)) return 0;
-  long n = sys4(__NR_tee, r->ends[0], copy[1], r->count * 8, 2);
-  if (n != (long)r->count * 8) wrong("tee", n < 0 ? n : -EAGAIN);
-  else
-    for (u64 done = 0; done < r->count * 8;) {
-      long got = sys(__NR_read, copy[0], (u8 *)TOKENS + done, r->count * 8 - done);
-      if (got <= 0) { wrong("reading a pipe", got); break; }
-      done += (u64)got;
+  int copies[2 * MAX_PIPES];
+  for (int i = 0; i < 2 * MAX_PIPES; i++) copies[i] = -1;
+  make_pipes(copies, r->count);
+  for (u64 done = 0, pipe = 0; done < r->count && !*CONTROL->wrong; done += PIPE_ROOM, pipe += 2) {
+    u64 size = 8 * (r->count - done < PIPE_ROOM ? r->count - done : PIPE_ROOM);
+    long error = sys4(__NR_tee, r->ends[pipe], copies[pipe + 1], size, 2 /* do not wait */);
+    if (error != (long)size) wrong("tee", error < 0 ? error : -EAGAIN);
+    for (u64 got = 0; got < size && !*CONTROL->wrong;) {
+      long more = sys(__NR_read, copies[pipe], (u8 *)(TOKENS + done) + got, size - got);
+      if (more <= 0) wrong("a pipe cannot be read", more);
+      else got += (u64)more;
     }
-  close_both(copy);
+  }
+  close_all(copies);
   return r->count;
 }
 
@@ -850,7 +848,7 @@ static const u8 *one_operation(const u8 *at, u64 index) {
   i64 failed = 0;
   if ((code >= WRITE && code <= GET) || code == MOVE) slot = &c->slot[c->slot_of[first]];
   if (code >= RELEASE && code <= DEVICE_READ) r = &c->reference[first];
-  if (code == PAGE_OUT || code == GET || code == MOVE) extra = number(&at);
+  if (code == PROTECT || code == PAGE_OUT || code == GET || code == MOVE) extra = number(&at);
   const u8 *pages = at;
   if (code == WRITE || code == READ || (code >= PROTECT && code <= GET)) at = skip_pages(at);
   if (slot) slot->pages = pages, slot->token = index, slot->ns = 0;
@@ -950,6 +948,18 @@ static void hello(void) {
   put_text(names.release);
   send();
 }
+/* Guarded programs own their CPUs; between them others get a turn, and the kernel's workers that free what was held. */
+static void carry_all_out(const u8 *at) {
+  u64 programs = number(&at), begun = now();
+  if (CONTROL->may_guard) schedule(0, SCHED_FIFO, 2);
+  for (; programs; programs--) {
+    at = one_program(at);
+    if (now() - begun < TURN_NS) continue;
+    rest(TURN_NS / 4);
+    begun = now();
+  }
+  if (CONTROL->may_guard) schedule(0, SCHED_NORMAL, 0);
+}
 static void talk(long unused) {
   (void)unused;
   for (;;) {
@@ -959,8 +969,16 @@ static void talk(long unused) {
     if (kind == 'H') hello();
     if (kind == 'Q') leave(0);
     if (kind == 'P')
-      for (u64 programs = number(&at); programs; programs--) at = one_program(at);
+      carry_all_out(at);
   }
+}
+/* Test processes inherit their memory from here, not one page of it touched. The page before it is, so that fork finds
+ * anonymous memory and looks at page tables: it passes over memory that has only been read. */
+static void make_arena(void) {
+  u8 *start_ = ARENA - PAGE;
+  sys6(__NR_mmap, (long)start_, ROOM + PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0);
+  sys(__NR_madvise, start_, ROOM + PAGE, MADV_NOHUGEPAGE);
+  *(volatile u8 *)start_ = 1;
 }
 static void find_cpus(void) {
   u8 mask[128] = {0};
@@ -1035,8 +1053,9 @@ __attribute__((used, noreturn)) static void prepare_all(void) {
   sys(__NR_prctl, PR_SET_THP_DISABLE, 1, 0);
   find_cpus();
   find_zero_frame();
-  c->may_guard = !c->init && schedule(0, 1, 2) == 0;
-  schedule(0, 0, 0);
+  make_arena();
+  c->may_guard = !c->init && schedule(0, SCHED_FIFO, 2) == 0;
+  schedule(0, SCHED_NORMAL, 0);
   sys4(__NR_socketpair, 1, 1, 0, c->device);
   run_on(0, c->numbers[0]);
   have(0, STACKS, (1 + MAX_CPUS) * STACK);
