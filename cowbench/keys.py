@@ -20,6 +20,7 @@ _PACKAGE = Path(__file__).resolve().parent
 _NOT_ENGINE = (
     "__main__.py",
     "check",
+    "checks.py",
     "cli",
     "execute.py",
     "export.py",

@@ -2,7 +2,8 @@
 
 rows: one trial a row, keyed by all that can change it. grid: which row stands for (policy, workload, seed) today;
 the run that asked last decides, so rows of an edited plug-in stay as a cache but are not shown. cells: when, where
-and how long each row took. runs: provenance, once a run.
+and how long each row took. runs: provenance, once a run. checks: the model held against kernels (cowbench.checks);
+stores from before there were any lack the table.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from cowbench import schema
+from cowbench import checks, schema
+from cowbench.checks import Check
 from cowbench.errors import StoreError
 from cowbench.schema import Row
 
@@ -30,6 +32,7 @@ create table if not exists grid (policy TEXT, workload TEXT, seed INTEGER, key T
 create table if not exists runs (id INTEGER primary key, started TEXT not null, provenance TEXT not null) strict;
 create table if not exists cells (key TEXT primary key, run_id INTEGER not null, worker INTEGER not null,
                                   started TEXT not null, wall_s REAL not null) strict;
+{checks.TABLE};
 """
 
 
@@ -111,6 +114,21 @@ class Store:
         with self._errors():
             found = self._db.execute(query).fetchall()
         return [{"run": run, "started": at, "cells": n, **json.loads(text)} for run, at, n, text in found]
+
+    def add_check(self, check: Check) -> None:
+        """Write the outcome of a check of the model against a kernel."""
+        marks = ", ".join("?" * len(check.values()))
+        with self._errors(), self._db:
+            self._db.execute(checks.TABLE)
+            self._db.execute(f"insert into checks ({checks.COLUMNS}) values ({marks})", check.values())
+
+    def checks(self) -> list[Check]:
+        """Return all checks of the model against kernels, oldest first."""
+        with self._errors():
+            if not self._db.execute("select 1 from sqlite_master where name = 'checks'").fetchone():
+                return []
+            found = self._db.execute(f"select {checks.COLUMNS} from checks order by id").fetchall()
+        return [Check.from_values(values) for values in found]
 
     def _prepare(self, read_only: bool) -> None:
         ours = self._pragma("application_id") == APPLICATION_ID

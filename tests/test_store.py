@@ -13,6 +13,7 @@ import pytest
 
 import cowbench
 from cowbench import schema
+from cowbench.checks import Check
 from cowbench.errors import StoreError
 from cowbench.schema import Row
 from cowbench.store import APPLICATION_ID, Store
@@ -33,6 +34,30 @@ def test_rows_come_back_as_they_went_in_ordered(tmp_path: Path) -> None:
     with Store(tmp_path / "s.db") as store:
         assert store.rows() == [rows[2], rows[1], rows[0]]
         assert store.runs() == [{"run": 1, "started": "2026-01-01T00:00:00+00:00", "cells": 3, "command": "test"}]
+
+
+def test_checks_come_back_as_they_went_in(tmp_path: Path) -> None:
+    clean = Check("2026-01-01T00:00:00+00:00", "6.18.5", "anon_exclusive", 7, 2000, 50000)
+    bad = Check("2026-01-02T00:00:00+00:00", "5.10.0-42", "has_pinned:variant=5.9", 0, 10, 99, ("page 3: \u2026",),
+                {"no swap": 4}, {"commit": "abc", "dirty": False})  # fmt: skip
+    with Store(tmp_path / "s.db") as store:
+        store.add_check(clean)
+        store.add_check(bad)
+    with Store(tmp_path / "s.db", read_only=True) as store:
+        assert store.checks() == [clean, bad]
+
+
+def test_a_store_from_before_there_were_checks_has_none_and_takes_them(tmp_path: Path) -> None:
+    fill(tmp_path / "s.db", [make_row()])
+    with sqlite3.connect(tmp_path / "s.db") as db:
+        db.execute("drop table checks")
+    db.close()
+    with Store(tmp_path / "s.db", read_only=True) as store:
+        assert store.checks() == []
+        assert len(store.rows()) == 1
+    with Store(tmp_path / "s.db") as store:
+        store.add_check(Check("now", "6.18.5", "anon_exclusive", 7, 1, 2))
+        assert [check.kernel for check in store.checks()] == ["6.18.5"]
 
 
 def test_load_gives_proper_dtypes(tmp_path: Path) -> None:
