@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from cowbench.errors import ProfileError
-from cowbench.ledger import FaultCounts, ForkCounts, Ledger
+from cowbench.ledger import FaultCounts, ForkCounts, Ledger, LockHold, LockHolds
 from cowbench.parameters import nearest
 
 VERSION = 1
@@ -193,8 +193,25 @@ def fork_columns(ledger: Ledger, profile: CostProfile) -> dict[str, int | None]:
         "fork_ns_p50": _nearest_rank(times, 50),
         "fork_ns_p99": _nearest_rank(times, 99),
         "fork_ns_max": _nearest_rank(times, 100),
+        **_lock_columns(ledger.lock_holds, profile),
         **totals,
     }
+
+
+def _lock_columns(holds: LockHolds, profile: CostProfile) -> dict[str, int | None]:
+    """Return a row's columns about the page-table lock: quantiles over all holds, by nearest rank."""
+    times = sorted((hold_ns(hold, profile), count) for hold, count in holds.items())
+    ranks = {"p50": 50, "p99": 99, "max": 100}
+    return {f"lock_hold_ns_{name}": _weighted_rank(times, percent) for name, percent in ranks.items()}
+
+
+def hold_ns(hold: LockHold, profile: CostProfile) -> int:
+    """Return the modelled time of one hold of a page-table lock in ns; every entry walked costs as a present one."""
+    return _ns(
+        hold.entries * profile.fork_per_pte.ps
+        + hold.copies * profile.early_copy.ps
+        + hold.allocations * profile.allocation.ps
+    )
 
 
 def time_columns(ledger: Ledger, profile: CostProfile) -> dict[str, int]:
@@ -220,6 +237,16 @@ def _fault_ps(faults: FaultCounts, profile: CostProfile) -> int:
 
 def _nearest_rank(ordered: list[int], percent: int) -> int | None:
     return ordered[-(-len(ordered) * percent // 100) - 1] if ordered else None
+
+
+def _weighted_rank(ordered: list[tuple[int, int]], percent: int) -> int | None:
+    """As `_nearest_rank`, of values with counts."""
+    left = -(-sum(count for _, count in ordered) * percent // 100)
+    for value, count in ordered:
+        left -= count
+        if left <= 0:
+            return value
+    return None
 
 
 def _ns(ps: int, divisor: int = 1) -> int:

@@ -8,7 +8,8 @@ CowbenchError            one line for the terminal, exit code 2
 ├── OutOfFrames          no frame, or no charge, for a page; earlier pages of the batch were applied
 ├── StoreError           a result store that is not one, is newer, locked or cannot be written
 ├── ProfileError         a cost profile that cannot be read
-└── KernelError          a real kernel that cannot be had, booted or talked to
+├── KernelError          a real kernel that cannot be had, booted or talked to
+└── StudyError           a study file that cannot be read, or an expression in it that fails
 """
 
 
@@ -53,3 +54,7 @@ class ProfileError(CowbenchError):
 
 class KernelError(CowbenchError):
     """A real kernel, or a tool needed to reach it, is missing, does not start, or does not answer."""
+
+
+class StudyError(CowbenchError):
+    """A study file is malformed, or an expression of its claims or answers fails."""

@@ -36,6 +36,7 @@ _NOT_ENGINE = (
     "reports",
     "statistics",
     "store.py",
+    "study",
     "summary.py",
     "sweep.py",
     "templates.py",

@@ -7,7 +7,7 @@ copies each add up to the total.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 if TYPE_CHECKING:
     import numpy as np
@@ -86,6 +86,18 @@ class ForkCounts:
     failed: bool
 
 
+class LockHold(NamedTuple):
+    """What fork did in one hold of a page-table lock: entries walked, frames copied, frames asked for."""
+
+    entries: int
+    copies: int
+    allocations: int
+
+
+LockHolds = dict[LockHold, int]
+"""How many holds of each kind there were."""
+
+
 @dataclass
 class FaultCounts:
     """Faults by what they did: zero_fill (fresh page), reuse, copy, swap_in (page read back or found cached),
@@ -116,6 +128,7 @@ class Ledger:
     torn_snapshots: forks whose child is no single instant of its parent.
     charged_parent, charged_child: early copies by whose memory cgroup paid.
     frames_peak: most frames in use at once.
+    lock_holds: holds of page-table locks by forks, of tables in which an early copy was tried.
     faults, pin_faults: faults of writes and reads, and faults inside pin or get.
     pinned_pages: pages taken by pin and get; unpinned_pages: pages released.
     paged_out: pages unmapped by page_out; zapped: present entries removed by exit, exec and discard.
@@ -135,6 +148,7 @@ class Ledger:
     charged_child: int = 0
     frames_peak: int = 0
     forks: list[ForkCounts] = field(default_factory=list)
+    lock_holds: LockHolds = field(default_factory=dict)
     faults: FaultCounts = field(default_factory=FaultCounts)
     pin_faults: FaultCounts = field(default_factory=FaultCounts)
     pinned_pages: int = 0

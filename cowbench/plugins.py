@@ -146,11 +146,16 @@ def _folders(kind: Kind) -> list[Path]:
     return folders
 
 
-@cache
 def _built_in(kind: Kind) -> Path:
+    return data_folder(KINDS[kind].folder)
+
+
+@cache
+def data_folder(name: str) -> Path:
+    """Return a folder of built-in files: inside the package in a wheel, beside it in a checkout."""
     package = Path(__file__).resolve().parent
-    inside = package / KINDS[kind].folder
-    return inside if inside.is_dir() else package.parent / KINDS[kind].folder
+    inside = package / name
+    return inside if inside.is_dir() else package.parent / name
 
 
 def _files(folder: Path) -> list[Path]:

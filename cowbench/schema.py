@@ -113,6 +113,7 @@ def _outcomes() -> list[Column]:
 
 
 def _costs() -> list[Column]:
+    held = "of a page-table lock by fork, where it copied early"
     return [
         Column("fork_ns_mean", "time", "ns", "lower", "modelled time of a fork, mean"),
         Column("fork_ns_p50", "time", "ns", "lower", "modelled time of a fork, median (nearest rank)"),
@@ -122,6 +123,9 @@ def _costs() -> list[Column]:
         Column("pin_ns_total", "time", "ns", "lower", "modelled time of pins, gets, their faults and releases"),
         Column("page_out_ns_total", "time", "ns", "lower", "modelled time of pages put out to swap"),
         Column("exit_ns_total", "time", "ns", "lower", "modelled time of pages zapped by exit, exec and discard"),
+        Column("lock_hold_ns_p50", "time", "ns", "lower", f"modelled hold {held}, median (nearest rank)"),
+        Column("lock_hold_ns_p99", "time", "ns", "lower", f"modelled hold {held}, 99th percentile (nearest rank)"),
+        Column("lock_hold_ns_max", "time", "ns", "lower", f"longest modelled hold {held}"),
         Column("frames_peak", "count", "frames", "lower", "most frames in use at once"),
         Column("charged_parent", "count", "frames", "none", "early copies paid by the parent's memory cgroup"),
         Column("charged_child", "count", "frames", "none", "early copies paid by the child's memory cgroup"),

@@ -1,9 +1,9 @@
 """The result store: one SQLite file that can be read while it is written and survives being killed.
 
 rows: one trial a row, keyed by all that can change it. grid: which row stands for (policy, workload, seed) today;
-the run that asked last decides, so rows of an edited plug-in stay as a cache but are not shown. cells: when, where
-and how long each row took. runs: provenance, once a run. checks: the model held against kernels (cowbench.checks);
-stores from before there were any lack the table.
+the run that asked last decides, so rows of an edited plug-in stay as a cache but are not shown. studies: the text of
+each study that was run; study_cells: its own grid. cells: when, where and how long each row took. runs: provenance,
+once a run. checks: the model held against kernels (cowbench.checks).
 """
 
 from __future__ import annotations
@@ -24,11 +24,19 @@ from cowbench.schema import Row
 APPLICATION_ID = 0x636F7762  # "cowb", so that `file` and we can tell a store from any other SQLite file
 _WAIT_S = 5.0
 
-_ROWS = ", ".join(f"{column.name} {'INTEGER' if column.integer else 'TEXT'}" for column in schema.COLUMNS)
+
+def _declared(column: schema.Column) -> str:
+    return f"{column.name} {'INTEGER' if column.integer else 'TEXT'}"
+
+
+_ROWS = ", ".join(map(_declared, schema.COLUMNS))
 _TABLES = f"""
 create table if not exists rows (key TEXT primary key, {_ROWS}, parameters TEXT not null) strict;
 create table if not exists grid (policy TEXT, workload TEXT, seed INTEGER, key TEXT not null,
                                  primary key (policy, workload, seed)) strict;
+create table if not exists study_cells (study TEXT, policy TEXT, workload TEXT, seed INTEGER, key TEXT not null,
+                                        primary key (study, policy, workload, seed)) strict;
+create table if not exists studies (name TEXT primary key, text TEXT not null) strict;
 create table if not exists runs (id INTEGER primary key, started TEXT not null, provenance TEXT not null) strict;
 create table if not exists cells (key TEXT primary key, run_id INTEGER not null, worker INTEGER not null,
                                   started TEXT not null, wall_s REAL not null) strict;
@@ -80,6 +88,20 @@ class Store:
         with self._errors(), self._db:
             self._db.executemany("insert or replace into grid values (?, ?, ?, ?)", cells)
 
+    def add_study(self, name: str, text: str, cells: Iterable[tuple[str, str, int, str]]) -> None:
+        """Keep the text of a study, and let its own grid be these cells and no others."""
+        with self._errors(), self._db:
+            self._db.execute("insert or replace into studies values (?, ?)", (name, text))
+            self._db.execute("delete from study_cells where study = ?", (name,))
+            marked = ((name, *cell) for cell in cells)
+            self._db.executemany("insert or replace into study_cells values (?, ?, ?, ?, ?)", marked)
+
+    def studies(self) -> dict[str, str]:
+        """Return the text of every study that was run, by name."""
+        with self._errors():
+            known = self._has("studies")
+            return dict(self._db.execute("select name, text from studies order by name")) if known else {}
+
     def statuses(self) -> dict[str, str]:
         """Return the status of every finished cell by key."""
         with self._errors():
@@ -92,17 +114,19 @@ class Store:
         rows = [(r.key, *(r.row[name] for name in fixed), _json(_parameters(r.row))) for r in results]
         log = [(r.key, run_id, r.worker, r.started, r.wall_s) for r in results]
         with self._errors(), self._db:
-            self._db.executemany(f"insert or replace into rows values ({marks})", rows)
+            names = ", ".join(("key", *fixed, "parameters"))
+            self._db.executemany(f"insert or replace into rows ({names}) values ({marks})", rows)
             self._db.executemany("insert or replace into cells values (?, ?, ?, ?, ?)", log)
 
-    def rows(self) -> list[Row]:
-        """Return the rows of the grid, ordered by policy, workload and seed."""
-        fixed = ", ".join(f"rows.{column.name}" for column in schema.COLUMNS)
-        query = (
-            f"select {fixed}, parameters from grid join rows using (key) order by grid.policy, grid.workload, grid.seed"
-        )
+    def rows(self, study: str | None = None) -> list[Row]:
+        """Return the rows of the grid, or of a study's own, ordered by policy, workload and seed."""
+        grid = "grid" if study is None else "(select * from study_cells where study = ?) as grid"
+        query = f"""select {{}}, parameters from {grid} join rows using (key)
+                    order by grid.policy, grid.workload, grid.seed"""
         with self._errors():
-            found = self._db.execute(query).fetchall()
+            there = self._columns()
+            fixed = ", ".join(f"rows.{c.name}" if c.name in there else "null" for c in schema.COLUMNS)
+            found = self._db.execute(query.format(fixed), () if study is None else (study,)).fetchall()
         names = [column.name for column in schema.COLUMNS]
         return [dict(zip(names, row[:-1], strict=True)) | json.loads(row[-1]) for row in found]
 
@@ -135,7 +159,7 @@ class Store:
         if not ours and (read_only or self._db.execute("select count(*) from sqlite_master").fetchone()[0]):
             raise StoreError(f"{self.path}: not a cowbench store; give another file")
         version = self._pragma("user_version")
-        if ours and version != schema.VERSION:
+        if ours and not 1 <= version <= schema.VERSION:
             remedy = "update cowbench" if version > schema.VERSION else "give a new file and run again"
             raise StoreError(f"{self.path}: store of schema {version}, this cowbench has {schema.VERSION}; {remedy}")
         if read_only:
@@ -147,6 +171,21 @@ class Store:
                 f"begin immediate; {_TABLES}; pragma application_id = {APPLICATION_ID};"
                 f"pragma user_version = {schema.VERSION}; commit;"
             )
+        elif version < schema.VERSION:
+            self._upgrade()
+
+    def _upgrade(self) -> None:
+        """Give an older store the tables and columns it lacks; its rows have nothing there."""
+        there = self._columns()
+        missing = [column for column in schema.COLUMNS if column.name not in there]
+        added = "".join(f"alter table rows add column {_declared(column)};" for column in missing)
+        self._db.executescript(f"begin immediate; {_TABLES}; {added} pragma user_version = {schema.VERSION}; commit;")
+
+    def _columns(self) -> set[str]:
+        return {row[1] for row in self._db.execute("pragma table_info(rows)")}
+
+    def _has(self, table: str) -> bool:
+        return bool(self._db.execute("select count(*) from sqlite_master where name = ?", (table,)).fetchone()[0])
 
     def _pragma(self, name: str) -> int:
         return int(self._db.execute(f"pragma {name}").fetchone()[0])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -45,17 +45,22 @@ def sweep(
     jobs: int = 1,
     retry_failed: bool = False,
     record: Path | None = None,
+    study: tuple[str, str] | None = None,
     command: str = "",
     report: Callable[[Progress], None] = lambda progress: None,
 ) -> Progress:
     """Run the cells that `store` lacks (failed ones count as done unless `retry_failed`) and write their rows.
 
     Only this process writes the store; an interruption or a kill loses what was in flight, nothing else. `record`
-    names a file for the operations of the only cell, which then runs in this process, stored or not.
+    names a file for the operations of the only cell, which then runs in this process, stored or not. `study` is the
+    name and text of the study whose own grid the cells are; without one they are the store's grid.
     """
     if record is not None and len(cells) != 1:
         raise ParameterError(f"one cell can be recorded, not {len(cells)}; give one policy, one workload and --seeds 1")
-    store.point((cell.policy.text, cell.workload.text, cell.seed, cell.key) for cell in cells)
+    if study is None:
+        store.point(pointers(cells))
+    else:
+        store.add_study(*study, pointers(cells))
     statuses = store.statuses()
     redo = "failed" if retry_failed else None
     missing = {cell.key: cell for cell in cells if record or statuses.get(cell.key) in (None, redo)}
@@ -77,11 +82,16 @@ def sweep(
     return writer.progress
 
 
-def failures(store: Store, cells: Sequence[Cell]) -> list[str]:
+def pointers(cells: Iterable[Cell]) -> Iterator[tuple[str, str, int, str]]:
+    """Return what stands for each cell in a store: policy, workload, seed and key."""
+    return ((cell.policy.text, cell.workload.text, cell.seed, cell.key) for cell in cells)
+
+
+def failures(store: Store, cells: Sequence[Cell], study: str | None = None) -> list[str]:
     """Return the errors of failed cells of a grid, each once with where it arose first and how often."""
     wanted = {(cell.policy.text, cell.workload.text, cell.seed) for cell in cells}
     errors: dict[str, list[str]] = {}
-    for row in store.rows():
+    for row in store.rows(study):
         if row["status"] == "failed" and (row["policy"], row["workload"], row["seed"]) in wanted:
             errors.setdefault(row["error"], []).append(f"{row['policy']} on {row['workload']}")
     return [

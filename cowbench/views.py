@@ -6,6 +6,7 @@ change the view's own columns and are carried out by the engine when the answer 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -238,6 +239,15 @@ class SwapIn(FaultView):
 
 class ForkPages(PageView):
     """Present anonymous pages of the parent that fork shows to the policy (copy_present_pte), counts as found."""
+
+    def __init__(self, columns: Columns, mm: Mm, pins: Callable[[], Counts], truth: Truth | None = None) -> None:
+        super().__init__(columns, mm, truth)
+        self._pins = pins
+
+    @property
+    def pins(self) -> Counts:
+        """FOLL_PINs on the page, anybody's, int32: what an exact counter beside the refcount would say."""
+        return read_only(self._pins())
 
 
 class GupPages(PageView):

@@ -19,10 +19,11 @@ from cowbench.errors import OutOfFrames
 from cowbench.generator import random_program, shrink
 from cowbench.machine import Machine, MachineConfig
 from cowbench.operations import Exec, Exit, Fork, Operation
-from cowbench.simulated import faults, fork, zap
+from cowbench.simulated import faults, fork, locks, zap
 from tests.modelled import modelled
 from tests.same_state import same_state
 from tests.twin import Twin
+from tests.twin import fork as twin_fork
 
 Parameters = dict[str, Any]
 CHOICES: dict[str, dict[str, list[Any]]] = {
@@ -34,6 +35,7 @@ CHOICES: dict[str, dict[str, list[Any]]] = {
     "has_pinned": {"variant": ["5.9", "5.11", "5.17"]},
     "longterm_only": {},
     "pin_counter": {},
+    "pin_exact": {},
     "page_count_5_18": {},
     "anon_exclusive": {"kernel": ["5.19", "6.1", "6.6", "6.12", "6.19"], "freeze_writers": [False, True]},
     "oracle": {"freeze_writers": [False, True]},
@@ -50,9 +52,10 @@ def draw_shape(rng: Generator) -> None:
     fork.DENSE_PAGES, fork.DENSE_SHARE, fork.CROWD = (int(rng.integers(1, 20)), 1 << 20, 3) if small else DEFAULTS[:3]
     faults.BLOCK = int(rng.integers(3, 40)) if small else DEFAULTS[3]
     fork.DENSE_BLOCK = zap.DENSE_BLOCK = int(rng.integers(3, 40)) if small else DEFAULTS[4]
+    locks.TABLE = twin_fork.TABLE = int(rng.integers(2, 20)) if small else DEFAULTS[5]
 
 
-DEFAULTS = (fork.DENSE_PAGES, fork.DENSE_SHARE, fork.CROWD, faults.BLOCK, fork.DENSE_BLOCK)
+DEFAULTS = (fork.DENSE_PAGES, fork.DENSE_SHARE, fork.CROWD, faults.BLOCK, fork.DENSE_BLOCK, locks.TABLE)
 
 
 def draw_parameters(policy: str, rng: Generator) -> Parameters:

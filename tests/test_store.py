@@ -125,6 +125,33 @@ def test_a_store_of_another_schema_is_named(tmp_path: Path, version: int, remedy
         Store(tmp_path / "s.db")
 
 
+def make_old(path: Path) -> None:
+    """Turn a store into one of schema 1, which had no columns about locks and no studies."""
+    with sqlite3.connect(path) as db:
+        for name in ("p50", "p99", "max"):
+            db.execute(f"alter table rows drop column lock_hold_ns_{name}")
+        db.execute("drop table studies")
+        db.execute("drop table study_cells")
+        db.execute("pragma user_version = 1")
+    db.close()
+
+
+def test_an_older_store_is_read_as_it_is_and_upgraded_when_written(tmp_path: Path) -> None:
+    old, new = make_row("a", copies=3), make_row("b", lock_hold_ns_max=7)
+    fill(tmp_path / "s.db", [old])
+    make_old(tmp_path / "s.db")
+    before = (tmp_path / "s.db").read_bytes()
+    with Store(tmp_path / "s.db", read_only=True) as store:
+        assert (store.rows(), store.studies()) == ([old], {})
+    assert (tmp_path / "s.db").read_bytes() == before
+    fill(tmp_path / "s.db", [new])
+    with Store(tmp_path / "s.db") as store:
+        store.add_study("s", "text", [("b", "small", 0, make_result(new).key)])
+        assert store.rows() == [old, new]
+        assert store.rows("s") == [new]
+        assert store.studies() == {"s": "text"}
+
+
 def test_a_locked_store_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cowbench.store._WAIT_S", 0.05)
     fill(tmp_path / "s.db", [make_row()])

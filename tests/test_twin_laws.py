@@ -27,6 +27,7 @@ SPECS: list[Spec] = [
     ("has_pinned", {"variant": "5.17", "on_failure": "share"}),
     ("longterm_only", {}),
     ("pin_counter", {}),
+    ("pin_exact", {}),
     ("page_count_5_18", {"gfp": "atomic", "on_failure": "share"}),
     *[("anon_exclusive", {"kernel": kernel}) for kernel in ("5.19", "6.1", "6.6", "6.12", "6.19")],
     ("anon_exclusive", {"freeze_writers": True}),

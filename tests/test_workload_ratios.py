@@ -234,12 +234,54 @@ def zygote(w: Any, p: Probe) -> None:
     assert {len(life.inherited) for life in p.lives} == {w.pages - int(heap * w.purged)}
 
 
+def container_host(w: Any, p: Probe) -> None:
+    held = int(w.pages * w.pinned)
+    assert {(life.longterm, len(life.inherited)) for life in p.lives} == {(held, w.pages)}
+    assert len(p.lives) == w.containers
+    assert max(life.alive for life in p.lives) == min(w.alive, w.containers) + 1
+    assert mean([life.written() for life in p.lives]) == pytest.approx(w.written, abs=0.02)
+
+
+def failed_fork(w: Any, p: Probe) -> None:
+    (life,) = p.lives
+    assert (life.pinned, life.got) == (w.pages // 2, (w.pages + 1) // 2 if w.direct_io else 0)
+    assert len(life.inherited) == len(life.parent_wrote) == w.pages
+
+
+def many_references(w: Any, p: Probe) -> None:
+    (life,) = p.lives
+    assert (life.pinned, life.references) == (0, w.pages * w.gets)
+    assert not life.parent_writes
+
+
+def pin_window(w: Any, p: Probe) -> None:
+    error = 5 * (w.rate * w.hold / w.forks) ** 0.5
+    assert mean([life.pinned for life in p.lives]) == pytest.approx(w.rate * w.hold, abs=error)
+    assert mean([life.parent_writes for life in p.lives]) == pytest.approx(w.rate * w.hold * w.written, abs=error)
+    assert p.calls["pin"] == 2 * w.forks
+    assert p.pages["pin"] / w.forks == pytest.approx(w.rate, abs=5 * (w.rate / w.forks) ** 0.5)
+
+
+def short_memory(w: Any, p: Probe) -> None:
+    held = int(w.pages * w.pinned)
+    frames = w.machine().frames
+    assert {life.longterm for life in p.lives} == {held}
+    hogged = (p.pages["write"] - w.pages - w.forks * held) / w.forks
+    free = frames - w.pages - hogged
+    assert free / held == pytest.approx(w.spare, abs=4 * w.spare / (3 * w.forks) ** 0.5)
+
+
 CHECKS: dict[str, Check] = {name: globals()[name.removesuffix("_seq").removesuffix("_rand")] for name in NAMES}
 
 OTHER_SIZES: list[tuple[str, dict[str, Any]]] = [
     ("all_pinned", {"pages": 1024, "longterm": False}),
     ("anon_cow_rand", {"unit": 512, "tasks": 2}),
     ("anon_cow_seq", {"unit": 1024, "tasks": 12}),
+    ("container_host", {"pages": 512, "containers": 12, "alive": 3}),
+    ("failed_fork", {"pages": 6, "fail_at": 2, "direct_io": False}),
+    ("many_references", {"pages": 2, "gets": 5}),
+    ("pin_window", {"rate": 20.0, "hold": 0.5, "forks": 300}),
+    ("short_memory", {"pages": 64, "forks": 200, "spare": 1.5}),
     ("database_prefork", {"pages": 1280, "fewest": 200, "most": 1000}),
     ("dataloader", {"pages": 1000, "workers": 8}),
     ("dataloader", {"pages": 1000, "payload": "numpy"}),

@@ -10,6 +10,7 @@ from functools import partial
 import numpy as np
 from numpy.random import Generator
 
+from cowbench.rules import GUP_PIN_COUNTING_BIAS
 from cowbench.views import Columns, ForkPages, GupPages, Mm, PageView, SwapIn, Truth, WriteFault
 
 
@@ -84,7 +85,7 @@ def _swap_in(write: bool, stable: bool, batch: Columns, known: Truth | None) -> 
 
 
 def _fork_pages(pinned: bool, batch: Columns, known: Truth | None) -> PageView:
-    return ForkPages(batch, Mm(pinned, 3 * pinned), known)
+    return ForkPages(batch, Mm(pinned, 3 * pinned), lambda: batch.refcount // GUP_PIN_COUNTING_BIAS, known)
 
 
 def _gup_pages(pin: bool, longterm: bool, batch: Columns, known: Truth | None) -> PageView:

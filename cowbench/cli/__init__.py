@@ -56,9 +56,9 @@ def cli(plugins: Path | None) -> None:
 
 
 def _add_commands() -> None:
-    from cowbench.cli import check, export, kernel, listing, new, report, run, show, trace
+    from cowbench.cli import check, export, kernel, listing, new, report, run, show, study, trace
 
-    for module in (run, listing, show, trace, check, new, report, export, kernel):
+    for module in (run, listing, show, study, trace, check, new, report, export, kernel):
         cli.add_command(module.command)
 
 

@@ -69,19 +69,20 @@ class EarlyCopies:
 
     def _room(self) -> int:
         room = self.memory.frames.room(self.payer)
-        if self._atomic:
+        if self.atomic:
             room = min(room, self.reserve)
         if self.fail_at is not None and self.fail_at > self.attempts:
             room = min(room, self.fail_at - self.attempts - 1)
         return room
 
     @property
-    def _atomic(self) -> bool:
+    def atomic(self) -> bool:
+        """Whether frames are asked for under the page-table lock."""
         return self.choices is not None and self.choices.gfp == "atomic"
 
     def _attempt(self, count: int) -> None:
         self.attempts += count
-        if not self._atomic:
+        if not self.atomic:
             self.lock_drops += count
 
     def _take(self, count: int) -> Selection:

@@ -8,13 +8,15 @@ import numpy as np
 import numpy.typing as npt
 
 from cowbench.ledger import ForkCounts
+from cowbench.rules import GUP_PIN_COUNTING_BIAS
+from cowbench.simulated import locks
 from cowbench.simulated.booking import tell
 from cowbench.simulated.earlycopy import Candidates, EarlyCopies
 from cowbench.simulated.frames import IntArray, numbers
 from cowbench.simulated.memory import Memory, ask, look, truth
 from cowbench.simulated.process import ProcessState, distinct_pages, mapped_frames
 from cowbench.simulated.words import EXCLUSIVE, KEEP, NUMBER, PRESENT, WRITE, ZERO_PAGE
-from cowbench.views import ForkPages
+from cowbench.views import Columns, ForkPages, Truth
 
 DENSE_PAGES = 4096
 DENSE_SHARE = 16
@@ -45,6 +47,9 @@ class Walk:
         self.end = len(parent.words)
         self._held = held if live < CROWD else lambda: np.arange(self.end)
         self._ptes = self._swap_ptes = 0
+        self._used = locks.used(parent.words)
+        self._tried: list[IntArray] = []
+        self._copied: list[npt.NDArray[np.bool_]] = []
         self._skip = parent.dontfork if parent.dontfork is not None and parent.dontfork.any() else None
         child.words = memory.rows.words(self.end)
         child.marks = None if parent.marks is None else np.zeros(self.end, np.uint8)
@@ -75,7 +80,17 @@ class Walk:
         frames = (words & NUMBER).astype(np.intp)
         seen = look(memory, parent.cpu, frames, (words & EXCLUSIVE) != 0)
         facts = truth(memory, seen.mapcount > 1, parent.leads(pages) > 0)
-        return ask(memory.policy.copy_early, ForkPages(seen, parent.space.mm, facts)), seen.refcount
+        return ask(memory.policy.copy_early, self._view(frames, seen, facts)), seen.refcount
+
+    def _view(self, frames: IntArray, seen: Columns, facts: Truth | None) -> ForkPages:
+        columns = self.memory.frames
+        # A pin counts 1024 in `extra` and 1 in `owners`, a get 1 in both; swap cache, LRU batch and stage are few.
+        return ForkPages(
+            seen,
+            self.parent.space.mm,
+            lambda: (columns.extra[frames] - columns.owners[frames].astype(np.int32)) // (GUP_PIN_COUNTING_BIAS - 1),
+            facts,
+        )
 
     def advance(self, stop: int, chosen: Candidates) -> bool:
         """Walk on to `stop`: copy the chosen pages, share the rest. False: an early copy failed fork on the way."""
@@ -87,6 +102,7 @@ class Walk:
         index = [np.arange(first, first + len(numbers(new))) for first, new in runs]
         served = np.concatenate(index) if index else np.zeros(0, np.intp)
         copied = Candidates(chosen.pages[served], chosen.refcount[served])
+        self._remember(chosen.pages, served, failed)
         self._share(stop, copied.pages)
         if runs:
             new = runs[0][1] if len(runs) == 1 else np.concatenate([numbers(frames) for _, frames in runs])
@@ -95,6 +111,15 @@ class Walk:
                 self.child.own[new] = 1
         self.at = stop
         return not self.failed
+
+    def _remember(self, chosen: IntArray, served: IntArray, failed: int | None) -> None:
+        """Keep which early copies were tried, and which of them got a frame."""
+        tried = chosen if failed is None else chosen[: failed + 1]
+        if len(tried):
+            copied = np.zeros(len(tried), np.bool_)
+            copied[served] = True
+            self._tried.append(tried)
+            self._copied.append(copied)
 
     def share_rest(self) -> None:
         """Walk to the end and copy nothing."""
@@ -185,12 +210,21 @@ class Walk:
     def book(self) -> None:
         """Book what this fork did."""
         early = self.early
+        if self._tried:
+            self._book_holds()
         counts = ForkCounts(self._ptes, self._swap_ptes, early.made, early.attempts, early.lock_drops, self.failed)
         self.memory.ledger.forks.append(counts)
         if not self.failed:
             missed = self._missed()
             self.memory.ledger.missed_early_copies += len(missed)
             tell(self.memory, "missed_early_copies", self.parent.handle, missed)
+
+    def _book_holds(self) -> None:
+        count = locks.atomic if self.early.atomic else locks.sleeping
+        end = self.at if self.failed else self._used
+        holds = self.memory.ledger.lock_holds
+        for hold, times in count(np.concatenate(self._tried), np.concatenate(self._copied), end).items():
+            holds[hold] = holds.get(hold, 0) + times
 
     def _missed(self) -> IntArray:
         """Return the pages that are shared with the child though the parent holds a coherent reference to them."""

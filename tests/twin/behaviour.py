@@ -20,7 +20,7 @@ class Behaviour:
 
     rule: Rule
     swap: SwapRule
-    early: Literal["never", "all", "marked", "marked_exclusive", "truth"] = "never"
+    early: Literal["never", "all", "marked", "marked_exclusive", "marked_exactly", "truth"] = "never"
     mark: Literal["nothing", "any", "longterm", "counter"] = "nothing"
     unshares: Literal["nothing", "pins", "coherent"] = "nothing"
     breaks_zero: bool = False
@@ -61,6 +61,7 @@ _POLICIES = {
     "has_pinned": _MARKED,
     "longterm_only": replace(_MARKED, mark="longterm", **_5_17),
     "pin_counter": replace(_MARKED, mark="counter", **_5_17),
+    "pin_exact": replace(_MARKED, early="marked_exactly", **_5_17),
     "page_count_5_18": replace(_MARKED, rule="page_count_5_18", swap="page_count_5_18", **_5_17),
     "anon_exclusive": _EXCLUSIVE,
     "oracle": replace(

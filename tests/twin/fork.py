@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from cowbench.ledger import ForkCounts
+from cowbench.ledger import ForkCounts, LockHold
 from tests.twin import truth
 from tests.twin.interleave import Interleaving
 from tests.twin.memory import allocate, map_frame
 from tests.twin.state import PIN, Entry, Frame, NoFrame, Process, State
 from tests.twin.zap import zap
+
+TABLE = 512
+"""Entries that one page-table lock covers."""
 
 
 @dataclass
@@ -24,6 +27,8 @@ class Walk:
     swap_ptes: int = 0
     early_copies: int = 0
     allocations: int = 0
+    tries: dict[int, bool] = field(default_factory=dict)
+    """Pages at which an early copy was tried, and whether it got a frame."""
 
     def counts(self, failed: bool) -> ForkCounts:
         """Return the finished counts."""
@@ -34,6 +39,7 @@ class Walk:
 def fork(state: State, parent: Process, child: Process, fail_at: int | None, others: Interleaving) -> None:
     """Build the child, or unwind it when an early copy finds no frame. `others` land on the way."""
     walk = Walk(state, parent, child, fail_at)
+    used = max(parent.mm.pages, default=-1) + 1
     for page in sorted(set(parent.mm.pages) - parent.mm.dontfork):
         others.land_before(page)
         entry = parent.mm.pages[page]
@@ -43,9 +49,11 @@ def fork(state: State, parent: Process, child: Process, fail_at: int | None, oth
         if state.policy.early == "truth":  # an oracle decides at the last moment
             early = _wants_early_copy(state, parent, entry, found)
         if not _pass(walk, page, entry, found, early):
+            _book_holds(walk, page)
             _unwind(walk)
             return
     others.land_rest()
+    _book_holds(walk, used)
     state.ledger.forks.append(walk.counts(failed=False))
     state.ledger.torn_snapshots += others.torn(child)
     state.ledger.missed_early_copies += _missed(state, parent, child)
@@ -69,6 +77,8 @@ def _wants_early_copy(state: State, parent: Process, entry: Entry, found: int) -
         return marked and found >= PIN
     if early == "marked_exclusive":  # fork's own count is already there
         return entry.exclusive and marked and found + 1 >= PIN
+    if early == "marked_exactly":
+        return marked and truth.pins(state, entry.frame) > 0
     return False
 
 
@@ -76,6 +86,7 @@ def _pass(walk: Walk, page: int, entry: Entry, found: int, early: bool) -> bool:
     """Give the child its entry; False: fork fails here."""
     if early:
         copy = _allocate(walk, entry)
+        walk.tries[page] = copy is not None
         if copy is not None:
             _copy_early(walk, page, entry, found, copy)
         elif walk.state.policy.on_failure == "fail":
@@ -129,6 +140,31 @@ def _copy_early(walk: Walk, page: int, entry: Entry, found: int, copy: Frame) ->
     walk.child.mm.pages[page] = Entry(copy, write=True, exclusive=state.policy.exclusive, dirty=True)
     if state.policy.freeze_writers:
         entry.write = False
+
+
+def _book_holds(walk: Walk, end: int) -> None:
+    """Book every hold of a page-table lock in tables where a copy was tried, entry by entry, up to `end`."""
+    atomic = walk.state.policy.gfp == "atomic"
+    for table in sorted({page // TABLE for page in walk.tries}):
+        entries = copies = allocations = 0
+        for page in range(TABLE * table, TABLE * (table + 1)):
+            tried = page in walk.tries
+            if tried and not atomic:  # dropped to allocate
+                _book_hold(walk, entries, copies, 0)
+                entries = copies = 0
+            allocations += tried and atomic
+            if page >= end:
+                break
+            copies += walk.tries.get(page, False)
+            entries += 1
+        if atomic or end not in walk.tries or end // TABLE != table:  # else the lock was not taken again
+            _book_hold(walk, entries, copies, allocations)
+
+
+def _book_hold(walk: Walk, entries: int, copies: int, allocations: int) -> None:
+    holds = walk.state.ledger.lock_holds
+    hold = LockHold(entries, copies, allocations)
+    holds[hold] = holds.get(hold, 0) + 1
 
 
 def _unwind(walk: Walk) -> None:

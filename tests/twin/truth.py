@@ -70,6 +70,12 @@ def has_live_pin(state: State, mm: Mm) -> bool:
     return any(reference.kind == "pin" and reference.mm is mm for reference in state.live_references())
 
 
+def pins(state: State, frame: Frame) -> int:
+    """How many live pins, of anybody, hold the frame."""
+    live = [reference for reference in state.live_references() if reference.kind == "pin"]
+    return sum(held is frame for reference in live for held in reference.frames)
+
+
 def book_copy(state: State, site: str, judgement: Judgement) -> None:
     """Count a copy."""
     state.ledger.copies[site] += 1

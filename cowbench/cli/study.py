@@ -1,0 +1,80 @@
+"""`cowbench study`: ask questions of the model and check the answers."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from cowbench.cli import options
+
+if TYPE_CHECKING:
+    from cowbench.study.evaluate import Answer
+
+BROKEN = 1
+"""Exit code when a claim does not hold."""
+
+
+@click.command("study")
+@click.argument("study")
+@options.store
+@click.option("--jobs", "-j", type=click.IntRange(1), help="Processes; as many as there are CPUs if left out.")
+@click.option("--profile", type=click.Path(path_type=Path), help="File of costs behind modelled times.")
+@click.option("--retry-failed", is_flag=True, help="Run cells again that failed before.")
+@click.option("--quiet", "-q", is_flag=True, help="Say nothing but broken claims and errors.")
+def command(study: str, store: Path, jobs: int | None, profile: Path | None, retry_failed: bool, quiet: bool) -> None:
+    """Run the experiments of a STUDY and answer its questions.
+
+    STUDY is a built-in one, such as seed-thread, or the path of a .toml file (docs/studies.md). What the store
+    holds already is not run again; `cowbench report` shows the study as a chapter. Exit code 1 if a claim does not
+    hold, 2 if a cell failed.
+    """
+    from cowbench import costs, sweep
+    from cowbench.cli.progress import Reporter
+    from cowbench.store import Store
+    from cowbench.study import evaluate, run
+
+    asked = run.find(study)
+    prices = costs.read_profile(profile) if profile else costs.read_profile()
+    cells = run.cells(asked, prices)
+    with Store(store) as results:
+        with Reporter(quiet) as reporter:
+            try:
+                sweep.sweep(
+                    cells,
+                    results,
+                    prices,
+                    jobs=jobs or os.cpu_count() or 1,
+                    retry_failed=retry_failed,
+                    study=(asked.name, asked.text),
+                    command=shlex.join(["cowbench", *sys.argv[1:]]),
+                    report=reporter.update,
+                )
+            except KeyboardInterrupt:
+                click.echo(f"cowbench: interrupted; finished cells are in {store}, run again to go on", err=True)
+                raise click.exceptions.Exit(130) from None
+        failures = sweep.failures(results, cells, asked.name)
+        answers = evaluate.answers(asked, results.rows(asked.name))
+    for answer in answers:
+        _show(answer, quiet)
+    for line in failures:
+        click.echo(f"cowbench: failed: {line}", err=True)
+    if failures:
+        raise click.exceptions.Exit(2)
+    if not all(answer.stands for answer in answers):
+        raise click.exceptions.Exit(BROKEN)
+
+
+def _show(answer: Answer, quiet: bool) -> None:
+    if not quiet:
+        click.echo(f"{answer.question.asks}\n  {answer.sentence}\n  Limits: {answer.question.limits}")
+    for verdict in answer.verdicts:
+        if verdict.holds and not quiet:
+            click.echo(f"  holds: {verdict.claim.says}")
+        elif not verdict.holds:
+            why = verdict.error or verdict.claim.holds
+            click.echo(f"cowbench: does not hold: {answer.question.name}: {verdict.claim.says} [{why}]", err=True)
