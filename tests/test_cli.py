@@ -150,7 +150,7 @@ def test_a_broken_file_of_ones_own_is_skipped_by_a_run_over_all() -> None:
     write_plugin(Path("own/policies"), "broken", "class")
     result = call("--plugins", "own", "run", "-w", "no_fork", "--seeds", "1", "--jobs", "1")
     assert "skipped: policy" in result.stderr
-    assert "11 run now" in result.stdout
+    assert "12 run now" in result.stdout
 
 
 def test_list_shows_workloads_parameters_and_metrics() -> None:
