@@ -126,13 +126,13 @@ def test_a_store_of_another_schema_is_named(tmp_path: Path, version: int, remedy
 
 
 def make_old(path: Path) -> None:
-    """Turn a store into one of schema 1, which had no columns about locks and no studies."""
+    """Turn a store into one of schema 2, which had no columns about locks and no studies."""
     with sqlite3.connect(path) as db:
         for name in ("p50", "p99", "max"):
             db.execute(f"alter table rows drop column lock_hold_ns_{name}")
         db.execute("drop table studies")
         db.execute("drop table study_cells")
-        db.execute("pragma user_version = 1")
+        db.execute("pragma user_version = 2")
     db.close()
 
 
