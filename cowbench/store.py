@@ -143,13 +143,12 @@ class Store:
         """Write the outcome of a check of the model against a kernel."""
         marks = ", ".join("?" * len(check.values()))
         with self._errors(), self._db:
-            self._db.execute(checks.TABLE)
             self._db.execute(f"insert into checks ({checks.COLUMNS}) values ({marks})", check.values())
 
     def checks(self) -> list[Check]:
         """Return all checks of the model against kernels, oldest first."""
         with self._errors():
-            if not self._db.execute("select 1 from sqlite_master where name = 'checks'").fetchone():
+            if not self._has("checks"):
                 return []
             found = self._db.execute(f"select {checks.COLUMNS} from checks order by id").fetchall()
         return [Check.from_values(values) for values in found]
