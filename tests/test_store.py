@@ -51,6 +51,7 @@ def test_a_store_from_before_there_were_checks_has_none_and_takes_them(tmp_path:
     fill(tmp_path / "s.db", [make_row()])
     with sqlite3.connect(tmp_path / "s.db") as db:
         db.execute("drop table checks")
+        db.execute("pragma user_version = 2")
     db.close()
     with Store(tmp_path / "s.db", read_only=True) as store:
         assert store.checks() == []
