@@ -19,6 +19,7 @@ _PACKAGE = Path(__file__).resolve().parent
 
 _NOT_ENGINE = (
     "__main__.py",
+    "again.py",
     "check",
     "checks.py",
     "cli",

@@ -79,6 +79,11 @@ def locate(kind: Kind, name_or_path: str) -> Path:
     return known[name_or_path]
 
 
+def built_in(kind: Kind, file: Path) -> bool:
+    """Return whether a file is one of cowbench's own plug-ins."""
+    return file.parent == _built_in(kind)
+
+
 def load_file(kind: Kind, file: Path) -> type[Any]:
     """Return the class in `file`, named after it; files with the same contents are loaded once."""
     source = _source(kind, file)

@@ -6,6 +6,7 @@ import importlib.metadata
 import os
 import platform
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,15 @@ from cowbench.keys import engine_digest
 _LIBRARIES = ("numpy", "scipy", "pandas")
 
 
-def collect(profile: CostProfile, command: str) -> dict[str, Any]:
-    """Return what a reader needs to judge and repeat a run; `command` is how it was called."""
+def collect(profile: CostProfile, command: str, files: Mapping[str, str]) -> dict[str, Any]:
+    """Return what a reader needs to judge and repeat a run.
+
+    command: how it was called. files: the files of plug-ins that are not built in, by their canonical specs.
+    """
     commit, dirty = _git()
     return {
         "command": command,
+        "files": dict(files),
         "cowbench": __version__,
         "commit": commit,
         "dirty": dirty,

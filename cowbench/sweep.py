@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cowbench import provenance
+from cowbench.again import own_files
 from cowbench.costs import CostProfile, read_profile
 from cowbench.errors import ParameterError
 from cowbench.execute import TICK_S, Batch, Outcome, execute
@@ -68,7 +69,7 @@ def sweep(
     report(progress)
     if not missing:
         return progress
-    run_id = store.begin_run(_now(), provenance.collect(profile, command))
+    run_id = store.begin_run(_now(), provenance.collect(profile, command, own_files(cells)))
     writer = _Writer(store, run_id, list(missing.values()), progress, report)
     batches = _batches(list(missing.values()), profile, record)
     with closing(execute(batches, 1 if record else jobs)) as finished:

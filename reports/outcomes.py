@@ -1,33 +1,113 @@
-"""outcomes: what each policy leaks, loses, tears or fails to copy at fork, and on which workloads."""
+"""outcomes: what each policy leaks, loses or tears, where, and how it does on the kernel's own test cases."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from fractions import Fraction
 
-from cowbench import schema
-from cowbench.report.model import Block, Bullets, Line, Paragraph, Strong, Table
-from cowbench.report.prose import listed, series, spaced
+from cowbench import schema, spec
+from cowbench.conformance import on_model
+from cowbench.report import winners
+from cowbench.report.model import Block, Bullets, Cell, Heading, Line, Paragraph, Switch, Table, Terms, Words, count
+from cowbench.report.prose import spaced
 from cowbench.report.results import LOSSES, Results
 from cowbench.report.section import Section
-from cowbench.summary import number
 
 COLUMNS = (*LOSSES, "torn_snapshots", "missed_early_copies", "lost_pins_documented")
 
 
 class Outcomes(Section):
-    title = "Outcomes: leaks, losses and torn snapshots"
-    order = 40
+    title = "Correctness: leaks, lost references, torn snapshots"
+    order = 30
 
     def build(self, results: Results) -> Iterator[Block]:
         if not results.rows:
             yield Paragraph("No trials, no outcomes.")
             return
-        head = ("policy", "verdict", *map(spaced, COLUMNS))
-        rows = tuple(_row(results, policy) for policy in results.policies)
-        yield Table("outcomes", "Outcomes by policy: sums over seeds, and the workloads that show them", head, rows)
-        yield Bullets(tuple((Strong(spaced(name)), f": {schema.METRICS[name].description}.") for name in COLUMNS))
+        head: Line = ("policy", "verdict", *map(spaced, COLUMNS))
+        rows = tuple(_verdict(results, policy) for policy in results.policies)
+        yield Table("verdicts", "Outcomes by policy: sums over workloads and seeds", head, rows)
+        yield Terms(tuple((spaced(name), f"{schema.METRICS[name].description}.") for name in COLUMNS))
+        places = tuple(
+            _where(results, name) for name in COLUMNS if any(results.where(p, name) for p in results.policies)
+        )
+        if places:
+            yield Heading("On which workloads")
+            yield Switch("Show", tuple((spaced(table.name).capitalize(), (table,)) for table in places))
+        yield from _conformance(results)
 
 
-def _row(results: Results, policy: str) -> Line:
-    found = [results.where(policy, name) for name in COLUMNS]
-    verdict = series(results.losses(policy)) or "leaks and loses nothing"
-    counts = (f"{number(sum(where.values()))}: {listed(where)}" if where else "0" for where in found)
-    return (policy, verdict, *counts)
+def _verdict(results: Results, policy: str) -> Line:
+    sums = [sum(results.where(policy, name).values()) for name in COLUMNS]
+    bad = (*LOSSES, "torn_snapshots")
+    counts = [count(n, tone="bad" if n and name in bad else "") for name, n in zip(COLUMNS, sums, strict=True)]
+    return (Cell(policy, group=policy), winners.verdict(results, policy), *counts)
+
+
+def _where(results: Results, outcome: str) -> Table:
+    """Return an outcome by workload and policy, without the workloads where it befalls nobody."""
+    found = {policy: results.where(policy, outcome) for policy in results.policies}
+    workloads = [w for w in results.workloads if any(w in places for places in found.values())]
+    head: Line = ("workload", *(Cell(policy, group=policy) for policy in results.policies))
+    rows = tuple(_place(workload, found) for workload in workloads)
+    caption = f"{spaced(outcome).capitalize()} ({schema.METRICS[outcome].unit}), sums over seeds"
+    return Table(outcome, caption, head, rows)
+
+
+def _place(workload: str, found: Mapping[str, Mapping[str, int | Fraction]]) -> Line:
+    counts = {policy: places.get(workload, 0) for policy, places in found.items()}
+    return (workload, *(count(n, tone="bad" if n else "", group=policy) for policy, n in counts.items()))
+
+
+def _conformance(results: Results) -> Iterator[Block]:
+    """Judge the policies of the store on the kernel's own cases; those that cannot be are named with the reason."""
+    judged: dict[str, Verdicts] = {}
+    problems: list[Words] = []
+    for policy in results.policies:
+        try:
+            judged[policy] = _judged(policy)
+        except Exception as error:  # a rule of the user's may do anything
+            problems.append(f"{policy} is not judged here: {' '.join(str(error).split())}")
+    yield Heading("The kernel's own cases")
+    yield Paragraph(
+        "The anonymous-page cases of the kernel's selftests (mm/cow.c), judged on the model when this report was "
+        "written: on a page in memory, and on one that was swapped out first."
+    )
+    if judged:
+        yield _cases(judged)
+    if problems:
+        yield Bullets(tuple(problems))
+
+
+Verdicts = dict[tuple[int, str], dict[str, str]]
+"""Number and name of a case -> kind of page -> verdict."""
+
+
+def _judged(policy: str) -> Verdicts:
+    found: Verdicts = {}
+    for one in on_model(spec.parse("policy", policy).build()):
+        found.setdefault((one.case.number, one.case.name), {})[one.page] = one.verdict
+    return found
+
+
+def _cases(judged: dict[str, Verdicts]) -> Table:
+    head: Line = ("case", *(Cell(policy, group=policy) for policy in judged))
+    cases = next(iter(judged.values()))
+    rows = tuple(_case(case, judged) for case in cases)
+    return Table("cases", "Verdicts on the kernel's own cases", head, rows)
+
+
+def _case(case: tuple[int, str], judged: dict[str, Verdicts]) -> Line:
+    number, name = case
+    return (f"{number} {name}", *(_pages(verdicts[case], policy) for policy, verdicts in judged.items()))
+
+
+def _pages(verdicts: dict[str, str], policy: str) -> Cell:
+    """Return one word if both kinds of page fare alike, else one for each."""
+    memory, swapped = verdicts["base"], verdicts["swapped"]
+    if memory == swapped:
+        text = memory
+    elif memory == "pass":
+        text = f"{swapped} if swapped out"
+    else:
+        text = f"{memory} in memory" if swapped == "pass" else f"{memory} in memory, {swapped} if swapped out"
+    broken = {"leak", "lost pin"} & {memory, swapped}
+    return Cell(text, tone="bad" if broken else "", group=policy)

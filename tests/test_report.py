@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import os
 import re
 import subprocess
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 
 from cowbench import costs, report
@@ -46,42 +48,73 @@ def rendered(found: Results) -> str:
 def text(*rows: Row, **run: Any) -> str:
     """Return the words of a page, without tags."""
     page = re.sub(r"<(style|script)>.*?</\1>", " ", rendered(results(*rows, **run)), flags=re.DOTALL)
-    return " ".join(re.sub(r"<[^>]*>", " ", page).split())
+    return html.unescape(" ".join(re.sub(r"<[^>]*>", " ", page).split()))
 
 
 FOUR = (
-    row("clean", copies=90, false_positive_copies=10, false_positive_cause_swap_cache=10, early=9),
-    row("eager", copies=900, false_positive_copies=820, false_positive_cause_policy=820, early=900),
-    row("leaky", copies=5, leaks=7),
-    row("oracle", copies=80, sees_truth=1),
+    row("clean", sampling="exact", copies=90, false_positive_copies=10, false_positive_cause_swap_cache=10, early=9),
+    row("eager", sampling="exact", copies=900, false_positive_copies=820, false_positive_cause_policy=820, early=900),
+    row("leaky", sampling="exact", copies=5, leaks=7),
+    row("oracle", sampling="exact", copies=80, sees_truth=1),
 )
 
 
-def test_the_sentences_say_who_copies_least_without_loss_and_who_loses_what_where() -> None:
+def test_the_answer_names_the_winner_the_next_and_the_yardstick_with_their_numbers() -> None:
     words = text(*FOUR)
-    assert "Leaking and losing nothing on any workload, clean copies least: 90 pages, 10 of them needlessly" in words
-    assert "seeing what no kernel can see: oracle 80 pages" in words
+    assert "clean copies least of those that leak nothing and lose no pin: 90 pages, 10 of them needlessly" in words
+    assert "Next is eager with 10.0 times as many (900): worse on 1 of 1 workload." in words
+    assert "oracle, which sees what no kernel can, has 11 % fewer (80)." in words
+    assert "leaky copies less than clean, and leaks or loses pins." in words
+    assert "100% of clean's needless copies come from swap cache" in words
     assert "leaky leaks on w1." in words
 
 
-def test_losing_references_only_is_a_second_best() -> None:
+def test_losing_references_of_get_does_not_bar_from_winning_but_is_said() -> None:
     words = text(*FOUR[1:], row("getter", copies=85, lost_gets=3))
-    assert "nothing on any workload, eager copies least: 900" in words
-    assert "losing no pin, but FOLL_GET references, getter copies least: 85" in words
-    assert "getter loses FOLL_GET references on w1." in words
+    assert "getter copies least of those that leak nothing and lose no pin: 85 pages" in words
+    lost = "getter loses FOLL_GET references on w1; eager is the best that loses none, with 10.6 times as many (900)."
+    assert lost in words
+    assert "no policy loses none" in text(row("a", copies=1, lost_gets=1), row("b", copies=2, lost_gets=1))
 
 
-def test_when_all_lose_nobody_is_recommended() -> None:
+def test_when_all_lose_pins_or_leak_nobody_is_recommended() -> None:
     words = text(row("a", leaks=1), row("b", lost_pins=1))
-    assert "Every policy leaks or loses something" in words
+    assert "Every policy leaks or loses pins on some workload, so none is recommended." in words
     assert "copies least" not in words
+
+
+def test_why_pins_were_lost_is_told_where_fork_shared_them() -> None:
+    words = text(row("a", lost_pins=5, missed_early_copies=7), row("a", "w2", missed_early_copies=9), row("b"))
+    assert "a loses pins on w1 (fork shared 7 referenced pages there)." in words
 
 
 def test_sums_are_over_workloads_that_all_policies_ran_to_the_end() -> None:
     rows = [row("a", copies=1), row("a", "w2", copies=50), row("b", copies=2), row("a", "w3", copies=9, status="ok")]
     words = text(*rows, row("b", "w3", copies=4, status="out_of_frames"))
     assert "Left out of sums, because not every policy ran the same seeds to the end: w2 and w3." in words
-    assert "a copies least: 1 pages" in words
+    assert "a copies least of those that leak nothing and lose no pin: 1 pages" in words
+
+
+def test_a_policy_of_which_every_trial_failed_does_not_take_the_sums_of_the_others() -> None:
+    words = text(*FOUR, failed("bad"))
+    assert "clean copies least of those" in words
+    assert "Without any trial that came to its end: bad." in words
+    assert "No trial came to its end" in text(failed("bad"), failed("worse"))
+
+
+def test_comparisons_say_how_many_are_exact_and_what_stays_undecided() -> None:
+    rng = np.random.default_rng(1)
+    rows = [row("a", seed=s, copies=int(n)) for s, n in enumerate(rng.integers(90, 110, 16))]
+    rows += [row("b", seed=s, copies=int(n)) for s, n in enumerate(rng.integers(90, 110, 16))]
+    words = text(*rows)
+    assert "2 of 3 comparisons are exact; the others are tested over seeds" in words
+    assert "Undecided: no difference shown on 1." in words
+    assert "Undecided: untestable on 1." in text(*(r for r in rows if r["seed"] < 3))
+
+
+def failed(policy: str) -> Row:
+    made = make_row(policy, "w1", status="failed", error="policy bad.py:3: it broke")
+    return {name: None if value == 0 and name not in ("seed", "sees_truth") else value for name, value in made.items()}
 
 
 def test_means_are_over_seeds() -> None:
@@ -96,23 +129,22 @@ def test_an_empty_store_says_so_in_words() -> None:
 
 
 def test_one_policy_has_nothing_to_be_compared_with() -> None:
-    assert "There is one policy only" in text(FOUR[0])
+    assert "There is one policy only, clean, so there is nothing" in text(FOUR[0])
 
 
 def test_failed_cells_are_named_and_shown() -> None:
-    failed = make_row("bad", "w1", status="failed", error="policy bad.py:3: it broke")
-    words = text(*FOUR, {name: None if value == 0 and name != "seed" else value for name, value in failed.items()})
+    words = text(*FOUR, failed("bad"))
     assert "1 trial failed: policy bad.py:3: it broke" in words
     assert "failed" in words
 
 
 def test_names_and_errors_are_escaped() -> None:
     evil = "<script>alert(1)</script>"
-    failed = row(evil, "<img src=x>", status="failed", error='"><script>alert(2)</script>', leaks=1)
-    html = rendered(results(*FOUR, row(evil, copies=3, early=1, false_positive_cause_lock=1), failed, command=evil))
-    assert html.count("<script") == 1  # the page's own
-    assert "<img" not in html
-    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in html
+    broken = row(evil, "<img src=x>", status="failed", error='"><script>alert(2)</script>', leaks=1)
+    found = rendered(results(*FOUR, row(evil, copies=3, early=1, false_positive_cause_lock=1), broken, command=evil))
+    assert found.count("<script") == 1  # the page's own
+    assert "<img" not in found
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in found
 
 
 def test_mathematics_in_a_name_is_left_alone() -> None:
@@ -120,11 +152,11 @@ def test_mathematics_in_a_name_is_left_alone() -> None:
 
 
 def test_nothing_is_asked_from_outside() -> None:
-    html = rendered(results(*FOUR))
-    for attribute in re.findall(r'(?:src|href|url|action|data)\s*[=(]\s*["\']?([^"\'>)]*)', html):
+    found = rendered(results(*FOUR))
+    for attribute in re.findall(r'(?:src|href|url|action|data)\s*[=(]\s*["\']?([^"\'>)]*)', found):
         assert attribute.startswith(("#", "data:")), attribute
-    assert "default-src 'none'" in html
-    assert "@import" not in html
+    assert "default-src 'none'" in found
+    assert "@import" not in found
 
 
 def test_the_same_store_gives_the_same_bytes(tmp_path: Path) -> None:
@@ -167,7 +199,7 @@ def test_a_section_of_ones_own_is_there_and_a_broken_one_takes_nothing_with_it(
     write_plugin(tmp_path / "reports", "syntax", "class")
     monkeypatch.setenv("COWBENCH_PLUGINS", str(tmp_path))
     words = text(*FOUR)
-    assert "My own 4 &lt;rows&gt;" in words
+    assert "My own 4 <rows>" in words
     assert re.search(r"This section is missing. section \S*raises.py:13: ZeroDivisionError", words)
     assert re.search(r"wrong.py: what build\(\) gives must be parts of cowbench.report.model, not str", words)
     assert re.search(r"syntax.py:1: SyntaxError", words)

@@ -30,7 +30,14 @@ def test_the_wheel_holds_every_plugin_inside_the_package(wheel: Path) -> None:
     for folder in ("policies", "workloads", "reports"):
         files = [file for file in (ROOT / folder).iterdir() if file.is_file()]
         assert {f"cowbench/{folder}/{file.name}" for file in files} <= set(names)
-    for part in ("py.typed", "profiles/published.json", "report/page.html.j2", "report/style.css"):
+    for part in (
+        "py.typed",
+        "profiles/published.json",
+        "report/page.html.j2",
+        "report/style.css",
+        "report/page.js",
+        "report/report.typ",
+    ):
         assert f"cowbench/{part}" in names
 
 
@@ -49,7 +56,7 @@ def test_the_installed_wheel_lists_checks_runs_and_reports(wheel: Path, tmp_path
     assert "18" in call("show")
     assert "keeps its contract" in call("check", "page_count")
     call("report")
-    assert "What was found" in (tmp_path / "report" / "index.html").read_text()
+    assert "The answer" in (tmp_path / "report" / "index.html").read_text()
 
 
 def output(words: list[str], folder: Path, environment: dict[str, str]) -> str:

@@ -15,6 +15,7 @@ from cowbench.cli import options
 @click.command("run")
 @click.option("--policy", "-p", "policies", multiple=True, metavar="SPEC", help="Policies; all if left out.")
 @click.option("--workload", "-w", "workloads", multiple=True, metavar="SPEC", help="Workloads; all if left out.")
+@click.option("--spec", "trials", multiple=True, metavar="TRIAL", help="Trials as a report names them instead.")
 @click.option("--seeds", type=click.IntRange(1), default=16, show_default=True, help="Seeds of a sampled workload.")
 @options.store
 @click.option("--jobs", "-j", type=click.IntRange(1), help="Processes; as many as there are CPUs if left out.")
@@ -25,6 +26,7 @@ from cowbench.cli import options
 def command(
     policies: tuple[str, ...],
     workloads: tuple[str, ...],
+    trials: tuple[str, ...],
     seeds: int,
     store: Path,
     jobs: int | None,
@@ -38,17 +40,22 @@ def command(
     SPEC is a name or the path of a file, with parameters: has_pinned:gfp=atomic,on_failure=share. Options can be
     repeated, and several specs be given with commas. Exit code 2 if a cell failed.
     """
-    from cowbench import costs, grid, sweep
+    from cowbench import again, costs, grid, sweep
     from cowbench.cli.progress import Reporter
-    from cowbench.errors import PluginError
+    from cowbench.errors import ParameterError, PluginError
     from cowbench.store import Store
 
     def skip(error: PluginError) -> None:
         click.echo(f"cowbench: skipped: {error}", err=True)
 
     prices = costs.read_profile(profile) if profile else costs.read_profile()
-    chosen = grid.specs("policy", policies, skip), grid.specs("workload", workloads, skip)
-    cells = grid.grid(*chosen, seeds, prices)
+    if trials and (policies or workloads):
+        raise ParameterError("--spec names policy and workload by itself; leave out --policy and --workload")
+    if trials:
+        cells = [cell for trial in trials for cell in again.from_spec(trial, seeds, prices)]
+    else:
+        chosen = grid.specs("policy", policies, skip), grid.specs("workload", workloads, skip)
+        cells = grid.grid(*chosen, seeds, prices)
     words = shlex.join(["cowbench", *sys.argv[1:]])
     with Store(store) as results, Reporter(quiet) as reporter:
         try:

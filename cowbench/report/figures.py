@@ -69,4 +69,10 @@ def finish(drawn: Drawn, name: str, caption: str, alt: str, marks: Mapping[str, 
     drawn.savefig(stream, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     text = stream.getvalue()
     svg = re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)
-    return Figure(name, caption, alt, svg, drawn.get_figwidth(), marks or {})
+    svg = re.sub(r' (?:d|x|y|transform)="[^"]*"', _rounded, svg)
+    return Figure(name, caption, alt, svg, drawn.get_figwidth(), drawn.get_figheight(), marks or {})
+
+
+def _rounded(attribute: re.Match[str]) -> str:
+    """Cut coordinates to hundredths of a point, which nobody can see, and line ends inside paths."""
+    return re.sub(r"(\.\d\d)\d+", r"\1", attribute[0]).replace(" \n", " ")

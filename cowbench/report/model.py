@@ -130,7 +130,7 @@ class Mark:
 class Figure:
     """A drawing, made by cowbench.report.figures. name: unique in its section. alt: what it shows, in words.
 
-    svg: the drawing with figures.INK for ink. width: in inches. marks: SVG id -> what that part says.
+    svg: the drawing with figures.INK for ink. width, height: in inches. marks: SVG id -> what that part says.
     """
 
     name: str
@@ -138,6 +138,7 @@ class Figure:
     alt: str
     svg: str
     width: float
+    height: float
     marks: Mapping[str, Mark] = field(default_factory=dict)
 
 

@@ -27,7 +27,7 @@ def render(report: Report) -> str:
     )
     environment.filters |= {
         "inline": inline, "breakable": breakable, "cell": model.cell, "plain": model.plain, "drawing": drawing,
-        "kind": lambda block: type(block).__name__.lower(), "csv": _csv, "data": _data,
+        "kind": lambda block: type(block).__name__.lower(), "csv": _csv, "data": _data, "numeric": tables.numeric,
     }  # fmt: skip
     style, script = (_read(name) for name in ("style.css", "page.js"))
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()

@@ -15,8 +15,8 @@ from cowbench.report.figures import INK
 from cowbench.report.model import (
     Block,
     Bullets,
-    Cell,
     Code,
+    Content,
     Download,
     Figure,
     Fold,
@@ -31,6 +31,9 @@ from cowbench.report.model import (
     Terms,
     Words,
 )
+
+HEIGHT = 660.0
+"""Points that a figure may be high, so that it and its caption fit on a page."""
 
 Tree = dict[str, Any]
 """What the template reads: plain JSON."""
@@ -102,29 +105,26 @@ def _block(block: Block, place: str, targets: frozenset[str]) -> Tree:
 def _table(table: Table, place: str, targets: frozenset[str]) -> Tree:
     pieces = []
     for widths, chosen in columns.split(table):
-        rows = [[_cell(model.cell(row[i]), targets) for i in chosen] for row in table.rows]
-        head = [_head(table, i, targets) for i in chosen]
+        at = list(zip(chosen, widths, strict=True))
+        head = [_cell(table.head[i], width, targets) | {"numeric": tables.numeric(table, i)} for i, width in at]
+        rows = [[_cell(row[i], width, targets) for i, width in at] for row in table.rows]
         pieces.append({"widths": widths, "head": head, "rows": rows})
     csv = Download(f"{place}-{table.name}.csv", "text/csv", tables.to_csv(table).encode(), table.caption)
     return {"caption": table.caption, "label": f"{place}-{table.name}", "pieces": pieces, "csv": _file(csv)}
 
 
-def _head(table: Table, column: int, targets: frozenset[str]) -> Tree:
-    """Return the head of a column, which stands where the column's numbers do."""
-    numeric = any(model.cell(row[column]).numeric for row in table.rows)
-    return _cell(model.cell(table.head[column]), targets) | {"numeric": numeric}
-
-
-def _cell(cell: Cell, targets: frozenset[str]) -> Tree:
+def _cell(content: Content, width: float, targets: frozenset[str]) -> Tree:
+    cell = model.cell(content)
     runs = [_run(piece, targets) for piece in _pieces(cell.text)]
     for run in runs:
-        run["text"] = columns.breakable(run["text"])
+        run["text"] = columns.breakable(run["text"], width)
     return {"text": runs, "numeric": cell.numeric, "share": cell.share, "tone": cell.tone}
 
 
 def _figure(figure: Figure, place: str) -> Tree:
     svg = figure.svg.replace(INK, "#000000")
-    width = min(columns.PAGE, figure.width * columns.PAGE / 9)
+    scale = min(1.0, 9 / figure.width, HEIGHT / (figure.height * columns.PAGE / 9))
+    width = figure.width * columns.PAGE / 9 * scale
     return {
         "caption": figure.caption, "alt": figure.alt, "svg": svg, "width": width, "label": f"{place}-{figure.name}"
     }  # fmt: skip

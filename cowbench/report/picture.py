@@ -6,6 +6,7 @@ from fractions import Fraction
 
 from cowbench.report import figures
 from cowbench.report.model import Figure, Mark
+from cowbench.report.prose import plural
 from cowbench.report.results import Results
 from cowbench.summary import number
 
@@ -27,7 +28,7 @@ def picture(results: Results) -> Figure:
         axes.set_xscale("symlog", linthresh=10)
         axes.set_xlim(-2, 2 * max(10.0, *map(float, copies.values())))
         axes.xaxis.set_major_formatter(lambda count, _: f"{count:,.0f}")
-        axes.set_xlabel(f"pages, in sum over {len(results.common)} workloads")
+        axes.set_xlabel(f"pages, in sum over {plural(len(results.common), 'workload')}")
         caption = "Pages copied (dots), of them needlessly (diamonds), and what is lost"
         alt = "Copies, needless copies and losses of each policy; numbers in the table below"
         return figures.finish(drawn, "picture", caption, alt, marks)

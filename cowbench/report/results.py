@@ -6,16 +6,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from cowbench import summary
 from cowbench.costs import CostProfile, parse_profile
 from cowbench.schema import Row
 from cowbench.summary import Table
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from cowbench.statistics import Family
+
 VERBS = {"leaks": "leaks", "lost_pins": "loses pins", "lost_gets": "loses FOLL_GET references"}
 """Outcomes that no policy may have, worst first: a reader sees what it must not, or stops seeing what it must."""
 LOSSES = tuple(VERBS)
+BROKEN = LOSSES[:2]
+"""Losses that no candidate may have: FOLL_GET references are documented to break, pins and isolation are not."""
 
 
 @dataclass(frozen=True)
@@ -55,18 +62,21 @@ class Results:
         return summary.table(self.rows, metric)
 
     @cached_property
+    def finished(self) -> list[str]:
+        """Policies that ran anything to the end; the others have no numbers."""
+        ran = {row["policy"] for row in self.rows if row["status"] == "ok"}
+        return [policy for policy in self.policies if policy in ran]
+
+    @cached_property
     def common(self) -> list[str]:
-        """Workloads on which every policy ran the same seeds to the end: only these can be summed and compared."""
+        """Workloads on which every finished policy ran the same seeds to the end: only these can be summed."""
         seeds: dict[tuple[str, str], list[int]] = {}
         for row in self.rows:
             if row["status"] == "ok":
                 seeds.setdefault((row["policy"], row["workload"]), []).append(row["seed"])
-        return [
-            workload
-            for workload in self.workloads
-            if len({tuple(seeds.get((policy, workload), ())) for policy in self.policies}) == 1
-            and (self.policies[0], workload) in seeds
-        ]
+        ran = {workload: [seeds.get((policy, workload)) for policy in self.finished] for workload in self.workloads}
+        whole = {name for name, lists in ran.items() if lists and lists[0] and lists.count(lists[0]) == len(lists)}
+        return [workload for workload in self.workloads if workload in whole]
 
     def sums(self, metric: str) -> dict[str, Fraction]:
         """Return for each policy the sum over the common workloads of a metric's mean over seeds."""
@@ -88,6 +98,40 @@ class Results:
     def losses(self, policy: str) -> list[str]:
         """Return what a policy leaks or loses somewhere, in words; empty if nothing."""
         return [words for loss, words in VERBS.items() if self.where(policy, loss)]
+
+    def keeps(self, policy: str, losses: Sequence[str] = LOSSES) -> bool:
+        """Return whether a policy has none of these losses anywhere."""
+        return not any(self.where(policy, loss) for loss in losses)
+
+    def least(self, losses: Sequence[str] = LOSSES) -> list[str]:
+        """Return the candidates without these losses, oracles aside, by copies; empty if nothing can be summed."""
+        copies = self.sums("copies")
+        clean = [policy for policy in self.finished if policy not in self.oracles and self.keeps(policy, losses)]
+        return sorted(clean, key=lambda policy: (copies[policy], policy)) if self.common else []
+
+    @cached_property
+    def best(self) -> str | None:
+        """The policy with the fewest copies of those that leak nothing and lose no pin; None if all do."""
+        return next(iter(self.least(BROKEN)), None)
+
+    @cached_property
+    def reference(self) -> str | None:
+        """The policy that the others are compared with: the baseline that was asked for, else the best, else any."""
+        return self.baseline or self.best or next(iter(self.finished), None)
+
+    @cached_property
+    def frame(self) -> pd.DataFrame:
+        """The rows as `cowbench.load` gives them."""
+        from cowbench.frame import to_frame
+
+        return to_frame(self.rows)
+
+    @cached_property
+    def family(self) -> Family | None:
+        """Every other policy held against the reference on the headline metrics; None if there is none to compare."""
+        from cowbench import statistics
+
+        return statistics.compare(self.frame, self.reference) if self.reference and len(self.policies) > 1 else None
 
     @cached_property
     def ranking(self) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import statistics
 from collections.abc import Iterator, Sequence
 
 from cowbench.report import model
@@ -12,29 +13,32 @@ from cowbench.report.model import Cell, Content, Line
 from cowbench.summary import MISSING, Table
 
 
-def matrix(
-    name: str, caption: str, values: Table, policies: Sequence[str], workloads: Sequence[str], *, log: bool = False
-) -> model.Table:
-    """Return a metric with a line a workload and a column a policy, shaded by its share of the line's largest.
+def matrix(name: str, caption: str, values: Table, policies: Sequence[str], workloads: Sequence[str]) -> model.Table:
+    """Return a metric with a line a workload and a column a policy; what is above the line's median is shaded.
 
-    log: shade by the share of the logarithm, for metrics that differ by orders of magnitude.
+    Metrics differ by orders of magnitude, so the shade grows with the logarithm, from the median to the largest.
     """
     head: Line = ("workload", *(Cell(policy, group=policy) for policy in policies))
-    rows = tuple(_line(values, policies, workload, log) for workload in workloads)
+    rows = tuple(_line(values, policies, workload) for workload in workloads)
     return model.Table(name, caption, head, rows)
 
 
-def _line(values: Table, policies: Sequence[str], workload: str, log: bool) -> Line:
-    cells = [values.get((policy, workload), MISSING) for policy in policies]
-    sizes = [float(cell.mean or 0) for cell in cells]
-    if log:
-        sizes = [math.log1p(size) for size in sizes]
-    largest = max(sizes, default=0.0) or 1.0
+def _line(values: Table, policies: Sequence[str], workload: str) -> Line:
+    cells = {policy: values.get((policy, workload), MISSING) for policy in policies}
+    sizes = {policy: math.log1p(cell.mean or 0) for policy, cell in cells.items() if cell.values}
+    usual = statistics.median(sizes.values()) if sizes else 0.0
+    most = max(sizes.values(), default=0.0) - usual
+    shares = {policy: max(0.0, size - usual) / most if most > 1e-9 else 0.0 for policy, size in sizes.items()}
     shown = (
-        Cell(cell.text, None if cell.mean is None else float(cell.mean), size / largest, group=policy)
-        for policy, cell, size in zip(policies, cells, sizes, strict=True)
+        Cell(cell.text, None if cell.mean is None else float(cell.mean), shares.get(policy, 0.0), group=policy)
+        for policy, cell in cells.items()
     )
     return (workload, *shown)
+
+
+def numeric(table: model.Table, column: int) -> bool:
+    """Return whether a column holds numbers; its head then stands where they do."""
+    return any(model.cell(row[column]).numeric for row in table.rows)
 
 
 def to_csv(table: model.Table) -> str:
