@@ -19,13 +19,16 @@ from cowbench.cli import options
     help="Folder to write index.html and report.pdf to.",
 )
 @click.option("--baseline", metavar="POLICY", help="Compare the others with this policy, as results name it.")
+@click.option("--trace", metavar="POLICY,WORKLOAD,SEED", help="The trial to follow operation by operation.")
 @click.option(
     "--section", "sections", multiple=True, type=click.Path(path_type=Path), help="File with a section of your own."
 )
 @click.option("--no-pdf", is_flag=True, help="Write the page only.")
-def command(store: Path, output: Path, baseline: str | None, sections: tuple[Path, ...], no_pdf: bool) -> None:
+def command(
+    store: Path, output: Path, baseline: str | None, trace: str | None, sections: tuple[Path, ...], no_pdf: bool
+) -> None:
     """Write OUTPUT/index.html, one page that needs no network, and OUTPUT/report.pdf with the same content."""
     from cowbench import report
 
-    for file in report.write(store, output, sections=sections, baseline=baseline, pdf=not no_pdf):
+    for file in report.write(store, output, sections=sections, baseline=baseline, trace=trace, pdf=not no_pdf):
         click.echo(f"report written to {file.resolve()}")

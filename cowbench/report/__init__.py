@@ -18,19 +18,28 @@ from cowbench.store import Store
 
 
 def write(
-    store: Path, output: Path, *, sections: Sequence[Path] = (), baseline: str | None = None, pdf: bool = True
+    store: Path,
+    output: Path,
+    *,
+    sections: Sequence[Path] = (),
+    baseline: str | None = None,
+    trace: str | None = None,
+    pdf: bool = True,
 ) -> list[Path]:
     """Write the report of a store to OUTPUT/index.html and OUTPUT/report.pdf; return what was written.
 
-    sections: files with sections of the user's own. Raises CowbenchError; either file is there whole or as it was.
+    sections: files with sections of the user's own. trace: the trial to follow, "POLICY,WORKLOAD,SEED". Raises
+    CowbenchError; either file is there whole or as it was.
     """
-    from cowbench.report import page
+    from cowbench.report import following, page
     from cowbench.report import pdf as printed
 
     with Store(store, read_only=True) as opened:
-        results = Results.of(opened.rows(), opened.runs(), baseline)
+        results = Results.of(opened, baseline, trace)
     if baseline is not None and baseline not in results.policies:
         raise ParameterError(f"no policy '{baseline}' in {store}: {nearest(baseline, results.policies)}")
+    if trace is not None:
+        following.chosen(results)  # says what is wrong with it
     report = build(results, sections)
     files = {output / "index.html": page.render(report).encode()}
     if pdf:

@@ -9,8 +9,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
 from cowbench import summary
+from cowbench.checks import Check
 from cowbench.costs import CostProfile, parse_profile
 from cowbench.schema import Row
+from cowbench.store import Store
 from cowbench.summary import Table
 
 if TYPE_CHECKING:
@@ -27,20 +29,26 @@ BROKEN = LOSSES[:2]
 
 @dataclass(frozen=True)
 class Results:
-    """Rows of trials and the runs they come from. baseline: the policy that the others are compared with, if one was
-    asked for. points: rows that are points of curves, and stand in no sum.
+    """Rows of trials and the runs they come from.
+
+    baseline: the policy that the others are compared with, if one was asked for. points: rows that are points of
+    curves, and stand in no sum. trace: the trial to follow, "POLICY,WORKLOAD,SEED", if one was asked for. checks: of
+    the model against kernels.
     """
 
     rows: Sequence[Row]
     runs: Sequence[dict[str, Any]]
     baseline: str | None = None
     points: Sequence[Row] = ()
+    trace: str | None = None
+    checks: Sequence[Check] = ()
 
     @classmethod
-    def of(cls, rows: Sequence[Row], runs: Sequence[dict[str, Any]], baseline: str | None = None) -> Self:
-        """Return the results of a store's rows."""
-        compared = summary.compared(rows)
-        return cls(compared, runs, baseline, [row for row in rows if row["curve"]])
+    def of(cls, store: Store, baseline: str | None = None, trace: str | None = None) -> Self:
+        """Read the results of a store."""
+        rows = store.rows()
+        points = [row for row in rows if row["curve"]]
+        return cls(summary.compared(rows), store.runs(), baseline, points, trace, store.checks())
 
     @cached_property
     def policies(self) -> list[str]:
