@@ -19,7 +19,7 @@ def command(policy: str, workload: str, seed: int | None = None, files: Mapping[
 
     files: as `own_files` gives them, for plug-ins that are not built in.
     """
-    named = {"policy": _by_file(policy, files or {}), "workload": _by_file(workload, files or {})}
+    named = {"policy": by_file(policy, files or {}), "workload": by_file(workload, files or {})}
     text = json.dumps(named if seed is None else named | {"seed": seed}, ensure_ascii=False)
     return f"cowbench run --store again.db --spec {shlex.quote(text)}"
 
@@ -52,8 +52,8 @@ def _shorter(file: Path) -> str:
     return f"./{file.relative_to(here)}" if file.is_relative_to(here) else str(file)
 
 
-def _by_file(name: str, files: Mapping[str, str]) -> str:
-    """Put the file into a spec in place of the plug-in's name."""
+def by_file(name: str, files: Mapping[str, str]) -> str:
+    """Return a spec with the file in place of the plug-in's name, if `files` has it."""
     _, colon, parameters = name.partition(":")
     return f"{files[name]}{colon}{parameters}" if name in files else name
 

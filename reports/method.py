@@ -109,7 +109,7 @@ def _again(results: Results) -> Iterator[Block]:
     seeds: dict[tuple[str, str], list[int]] = {}
     for row in results.rows:
         seeds.setdefault((row["policy"], row["workload"]), []).append(row["seed"])
-    files = {name: file for run in results.runs for name, file in run.get("files", {}).items()}
+    files = results.files
     rows: tuple[Line, ...] = tuple(
         (policy, workload, count(len(found)), Code(again.command(policy, workload, files=files)))
         for (policy, workload), found in seeds.items()

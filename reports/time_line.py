@@ -1,7 +1,9 @@
 """time_line: one trial operation by operation, so that a surprising number leads to the pages behind it."""
 
+import shlex
 from collections.abc import Iterator, Sequence
 
+from cowbench.again import by_file
 from cowbench.errors import CowbenchError
 from cowbench.ledger import EventKind
 from cowbench.report import figures, model
@@ -54,16 +56,14 @@ class TimeLine(Section):
             yield _by_kind(line)
             yield Paragraph("The first operations of each kind that made a difference:")
             yield Bullets(tuple(_told(step) for step in _examples(line.steps)))
-        command = f"cowbench trace view --policy {row['policy']} --workload {row['workload']} --seed {row['seed']}"
-        yield Paragraph(
-            (
-                "All of it: ",
-                model.Code(command),
-                ". Another trial here: ",
-                model.Code("cowbench report --trace POLICY,WORKLOAD,SEED"),
-                ".",
-            )
-        )
+        another = model.Code("cowbench report --trace POLICY,WORKLOAD,SEED")
+        yield Paragraph(("All of it: ", model.Code(_command(results, row)), ". Another trial here: ", another, "."))
+
+
+def _command(results: Results, row: Row) -> str:
+    policy, workload = (by_file(row[name], results.files) for name in ("policy", "workload"))
+    seed = str(row["seed"])
+    return shlex.join(["cowbench", "trace", "view", "--policy", policy, "--workload", workload, "--seed", seed])
 
 
 def _name(row: Row) -> str:

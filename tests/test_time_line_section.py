@@ -37,6 +37,7 @@ def words(blocks: list[Block]) -> str:
 
 def test_the_most_surprising_trial_is_chosen() -> None:
     rows = [
+        make_row("best", copies=8, false_positive_copies=8),
         make_row("by_rule", copies=99, false_positive_copies=90, false_positive_cause_policy=90),
         make_row("a", seed=1, copies=9, false_positive_copies=4),
         make_row("a", seed=2, copies=9, false_positive_copies=5),
@@ -44,12 +45,13 @@ def test_the_most_surprising_trial_is_chosen() -> None:
         make_row("kernel:6.18", copies=70),
         make_row("broken", status="failed", copies=None, false_positive_copies=None),
     ]
-    found = following.chosen(Results(rows, []))
+    found = following.chosen(Results(rows, [], baseline="best"))
     assert found is not None
     assert (found["policy"], found["seed"]) == ("a", 2)
     without = following.chosen(Results(rows, [], baseline="a"))
     assert without is not None
-    assert without["policy"] == "by_rule"
+    assert without["policy"] == "best"
+    assert following.chosen(Results(rows[:1], [])) == rows[0]
     assert following.chosen(Results([make_row("a")], [])) is None
 
 
@@ -65,7 +67,7 @@ def test_a_trial_can_be_asked_for_whatever_commas_its_specs_have() -> None:
 
 def test_what_is_shown_adds_up_to_the_row() -> None:
     row = real("page_count", "short_pin", 3)
-    blocks = built(Results([row, real("oracle", "short_pin", 3)], [RUN]))
+    blocks = built(Results([row, real("oracle", "short_pin", 3)], [RUN], baseline="oracle"))
     text = words(blocks)
     assert "page_count on short_pin, seed 3: of all trials the one with most copies that nobody needed" in text
     assert f"make {row['copies']:,} copies, {row['false_positive_copies']:,} of them needless" in text
@@ -133,3 +135,11 @@ def test_a_failed_trial_is_followed_as_far_as_it_came(tmp_path: Path, monkeypatc
     blocks = built(Results([row], [RUN], trace="eager_copy,small,0"))
     assert row["status"] == "failed"
     assert "It ended early, failed: workload small" in words(blocks)
+
+
+def test_a_plug_in_of_ones_own_is_followed_by_its_file(tmp_path: Path) -> None:
+    load = write_plugin(tmp_path, "small", SMALL)
+    row = real("page_count", load, 1)
+    text = words(built(Results([row], [RUN | {"files": {"small": load}}])))
+    assert row["workload"] == "small"
+    assert f"cowbench trace view --policy page_count --workload {load} --seed 1" in text

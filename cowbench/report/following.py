@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cowbench import spec, timeline
+from cowbench.again import by_file
 from cowbench.costs import read_profile
 from cowbench.errors import ParameterError
 from cowbench.ledger import EventKind
@@ -31,13 +32,13 @@ ACROSS, UP = 360, 128
 
 def chosen(results: Results) -> Row | None:
     """Return the row that was asked for, else the most surprising one: the one with most copies that its rule did not
-    ask for and nobody needed, oracles and the baseline aside. None if nothing was copied.
+    ask for and nobody needed, oracles and the policy of reference left out if there are others. None without a copy.
     """
     if results.trace is not None:
         return _asked(results, results.trace)
-    aside = {*results.oracles, results.baseline}
-    rows = [row for row in results.rows if row["policy"] not in aside and row["copies"] and _modelled(row)]
-    return max(rows, key=_surprise, default=None)
+    rows = [row for row in results.rows if row["copies"] and _modelled(row)]
+    aside = {*results.oracles, results.reference}
+    return max([row for row in rows if row["policy"] not in aside] or rows, key=_surprise, default=None)
 
 
 def _surprise(row: Row) -> tuple[int, int, int]:
@@ -61,7 +62,8 @@ def _asked(results: Results, words: str) -> Row:
 
 def follow(results: Results, row: Row) -> Timeline:
     """Run the trial of a row again. Raises CowbenchError if its plug-ins are not there any more."""
-    policy, workload = spec.parse("policy", row["policy"]), spec.parse("workload", row["workload"])
+    policy = spec.parse("policy", by_file(row["policy"], results.files))
+    workload = spec.parse("workload", by_file(row["workload"], results.files))
     return timeline.follow(policy, workload, row["seed"], results.profile or read_profile())
 
 

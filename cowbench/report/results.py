@@ -123,6 +123,11 @@ class Results:
         return next(iter(self.least(BROKEN)), None)
 
     @cached_property
+    def files(self) -> dict[str, str]:
+        """The files of plug-ins that are not built in, by their specs."""
+        return {name: file for run in self.runs for name, file in run.get("files", {}).items()}
+
+    @cached_property
     def reference(self) -> str | None:
         """The policy that the others are compared with: the baseline that was asked for, else the best, else any."""
         return self.baseline or self.best or next(iter(self.finished), None)
