@@ -85,7 +85,9 @@ typedef int64_t i64;
 #define REBOOT_POWER_OFF 0x4321fedc
 
 enum { PROTOCOL = 1, PAGE = 4096, MAX_CPUS = 8, MAX_SLOTS = 4096, MAX_REFERENCES = 4096, STACK = 16384 };
-enum { MAX_BUFFERS = 1024, PIPE_ROOM = 256 /* what everybody may have */, MAX_PIPES = 16, PATIENCE_S = 20, TURN_NS = 20000000 };
+enum { MAX_BUFFERS = 1024, PIPE_ROOM = 256 /* what everybody may have */, MAX_PIPES = 16, PATIENCE_S = 20, TURN_NS = 20000000, DROP_TRIES = 4 };
+/* /proc/kpageflags */
+enum { WRITEBACK = 1 << 8, ANONYMOUS = 1 << 12, SWAP_CACHE = 1 << 13 };
 
 /* Fixed places, so that nothing has to be kept in variables that fork would copy. */
 #define CONTROL ((struct control *)0x100000000000)
@@ -96,6 +98,7 @@ enum { MAX_BUFFERS = 1024, PIPE_ROOM = 256 /* what everybody may have */, MAX_PI
 #define PLACES ((i64 *)0x150000000000)
 #define PAGEMAP ((u64 *)0x160000000000)
 #define VECTORS ((struct iovec *)0x170000000000)
+#define SCRATCH ((u8 *)0x190000000000)
 #define NOWHERE ((u8 *)0x180000000000) /* never touched */
 #define ARENA ((u8 *)0x200000000000)
 #define ROOM (1ULL << 34)
@@ -830,11 +833,54 @@ static void put_step(i64 failed, u64 ns, u64 tokens) {
 
 /* ---- page out ---- */
 
+static u64 frame_flags(i64 frame) {
+  u64 flags = 0;
+  sys4(__NR_pread64, CONTROL->kpageflags, &flags, 8, frame * 8);
+  return flags;
+}
+static int still_cached(i64 frame) { return (frame_flags(frame) & (SWAP_CACHE | ANONYMOUS)) == (SWAP_CACHE | ANONYMOUS); }
+static int swapped_out(struct slot *slot, u64 page) {
+  u64 entry = 0;
+  sys4(__NR_pread64, slot->pagemap, &entry, 8, ((u64)ARENA / PAGE + page) * 8);
+  return place(entry) == SWAPPED;
+}
+/* Wait for the end of writeback of the frames that `pages` had; tell those still in the swap cache, as a list. */
+static u64 settle_writes(struct slot *slot, const u8 *pages, u8 *cached) {
+  i64 *places = PLACES + (u64)(slot - CONTROL->slot) * CONTROL->pages;
+  struct walk w = walk(pages);
+  u64 n = 0, begun = now();
+  u8 *to = cached + 10; /* room for the number of runs, written as a long varint */
+  while (next_run(&w))
+    for (u64 page = w.first; page < w.first + w.count; page++) {
+      if (places[page] < 0 || !swapped_out(slot, page)) continue;
+      while (still_cached(places[page]) && frame_flags(places[page]) & WRITEBACK) {
+        if (now() - begun > PATIENCE_S * 1000000000ULL) return wrong("writeback does not end", 0), 0;
+        rest(20000);
+      }
+      if (!still_cached(places[page])) continue;
+      for (u64 rest_ = page; ; rest_ >>= 7) {
+        *to++ = (u8)(rest_ > 127 ? rest_ | 128 : rest_);
+        if (rest_ <= 127) break;
+      }
+      *to++ = 1;
+      n++;
+    }
+  for (int i = 0; i < 10; i++) cached[i] = (u8)(i < 9 ? 128 | (n >> 7 * i & 127) : 0);
+  return n;
+}
+/* A disk takes a page later than madvise returns, and the page stays in the swap cache, clean. `drop` loads those
+ * pages again, which changes no count and no mark, and puts the same pages out once more: now they need no write. */
 static void do_page_out(struct slot *slot, const u8 *pages, int drop) {
-  slot->pages = pages;
-  i64 error = order(slot, PAGE_OUT);
-  if (error) wrong("madvise(MADV_PAGEOUT)", error);
-  (void)drop;
+  u8 *cached = (u8 *)SCRATCH;
+  for (int tries = 0; tries < DROP_TRIES; tries++) {
+    slot->pages = pages;
+    i64 error = order(slot, PAGE_OUT);
+    if (error) return wrong("madvise(MADV_PAGEOUT)", error);
+    if (CONTROL->kpageflags < 0 || !settle_writes(slot, pages, cached) || !drop || tries + 1 == DROP_TRIES) return;
+    slot->pages = cached;
+    order(slot, TOUCH);
+    if (*CONTROL->wrong) return;
+  }
 }
 
 /* ---- programs ---- */
@@ -888,6 +934,7 @@ static void prepare(u64 tokens, u64 reply) {
   have(3, PLACES, c->slots * c->pages * 8);
   have(4, PAGEMAP, c->pages * 8);
   have(5, REPLY, reply);
+  have(6, SCRATCH, c->pages * 11 + 10);
 }
 static const u8 *one_program(const u8 *at) {
   struct control *c = CONTROL;
@@ -1040,7 +1087,7 @@ static void be_init(void) {
 __attribute__((used, noreturn)) static void prepare_all(void) {
   struct control *c = CONTROL;
   map_shared(c, sizeof *c);
-  u8 *large[] = {STACKS, REQUEST, REPLY, (u8 *)TOKENS, (u8 *)PLACES, (u8 *)PAGEMAP, (u8 *)VECTORS, NOWHERE};
+  u8 *large[] = {STACKS, REQUEST, REPLY, (u8 *)TOKENS, (u8 *)PLACES, (u8 *)PAGEMAP, (u8 *)VECTORS, SCRATCH, NOWHERE};
   for (u64 i = 0; i < sizeof large / sizeof *large; i++) map_shared(large[i], ROOM);
   for (u64 i = 0; i < sizeof *c; i += PAGE) ((volatile u8 *)c)[i] = 0;
   for (u64 i = 0; i < MAX_BUFFERS * sizeof(struct iovec); i += PAGE) ((volatile u8 *)VECTORS)[i] = 0;
@@ -1053,6 +1100,7 @@ __attribute__((used, noreturn)) static void prepare_all(void) {
   sys(__NR_prctl, PR_SET_THP_DISABLE, 1, 0);
   find_cpus();
   find_zero_frame();
+  c->kpageflags = (int)sys4(__NR_openat, AT_FDCWD, "/proc/kpageflags", O_RDONLY | O_CLOEXEC, 0);
   make_arena();
   c->may_guard = !c->init && schedule(0, SCHED_FIFO, 2) == 0;
   schedule(0, SCHED_NORMAL, 0);

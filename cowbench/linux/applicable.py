@@ -98,6 +98,8 @@ def not_applicable(
         return "limits of memory cgroups are not set on kernels"
     if config.frames < _LEAST_FRAMES:
         return f"a kernel cannot be given {config.frames} frames only"
+    if _forks_withheld(operations):
+        return "a child that pages were withheld from by dontfork forks; fork passes over what it was given instead"
     gets: list[bool] = []
     for operation in operations:
         for ability in sorted(needs(operation)):
@@ -113,6 +115,26 @@ def not_applicable(
             if not one_run(operation.pages):
                 return "page_out of pages that are not one ascending run: each run is a call, which drains anew"
     return ""
+
+
+def _forks_withheld(operations: Sequence[Operation]) -> bool:
+    """Tell whether a process forks that was forked from one with MADV_DONTFORK pages.
+
+    It has new memory there; of such memory fork copies page tables only once it was written.
+    """
+    marked: list[bool] = []
+    withheld: list[bool] = []
+    for operation in operations:
+        if isinstance(operation, Dontfork):
+            marked[operation.process] = True
+        if isinstance(operation, Fork) and withheld[operation.process]:
+            return True
+        if isinstance(operation, Exec):
+            marked[operation.process] = withheld[operation.process] = False
+        if isinstance(operation, Fork | Spawn):
+            withheld.append(isinstance(operation, Fork) and marked[operation.process])
+            marked.append(False)
+    return False
 
 
 def one_run(pages: Pages) -> bool:
