@@ -7,7 +7,7 @@
  *   frame   = magic 01 'c' 'o' 'w', length of the payload (u32 LE), Adler-32 of the payload (u32 LE), payload.
  *             Bytes between frames are the kernel's console and belong to nobody.
  *   payload = kind (one byte), then numbers as LEB128 varints; a string is its length and its bytes.
- *   'H'                               -> 'H' protocol cpus uid guard frames swap release(string)
+ *   at the start, unasked:               'H' protocol cpus uid guard frames swap release(string)
  *   'P' count program*                -> for each program, in order, 'O' (what was seen) or 'E' text (it could not be
  *                                        carried out)
  *   'Q'                               -> the agent ends; as /init it powers the machine off
@@ -1009,11 +1009,11 @@ static void carry_all_out(const u8 *at) {
 }
 static void talk(long unused) {
   (void)unused;
+  hello();
   for (;;) {
     receive();
     const u8 *at = REQUEST;
     u8 kind = *at++;
-    if (kind == 'H') hello();
     if (kind == 'Q') leave(0);
     if (kind == 'P')
       carry_all_out(at);

@@ -75,12 +75,7 @@ class Agent:
         self._frames = wire.Frames()
         self._selector = selectors.DefaultSelector()
         self._selector.register(line.source, selectors.EVENT_READ)
-        self.hello = wire.read_hello(self.ask(b"H"))
-
-    def ask(self, payload: bytes) -> bytes:
-        """Say something and return the answer."""
-        self.say(payload)
-        return self.answer()
+        self.hello = wire.read_hello(self.answer())
 
     def say(self, payload: bytes) -> None:
         """Say something."""
