@@ -12,6 +12,7 @@ from cowbench import plugins, spec
 from cowbench.costs import CostProfile
 from cowbench.errors import ParameterError
 from cowbench.grid import Cell, grid
+from cowbench.spec import PluginSpec
 
 
 def command(policy: str, workload: str, seed: int | None = None, files: Mapping[str, str] | None = None) -> str:
@@ -37,12 +38,11 @@ def from_spec(text: str, seeds: int, profile: CostProfile) -> list[Cell]:
     return found
 
 
-def own_files(cells: Iterable[Cell]) -> dict[str, str]:
+def own_files(used: Iterable[PluginSpec]) -> dict[str, str]:
     """Return the files of plug-ins that are not built in, by their canonical specs; relative where that is shorter."""
-    plugins_used = {one.text: one for cell in cells for one in (cell.policy, cell.workload)}
     return {
         text: _shorter(Path(one.file))
-        for text, one in sorted(plugins_used.items())
+        for text, one in sorted({one.text: one for one in used}.items())
         if not plugins.built_in(one.kind, Path(one.file))
     }
 

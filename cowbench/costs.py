@@ -190,9 +190,9 @@ def fork_columns(ledger: Ledger, profile: CostProfile) -> dict[str, int | None]:
     times = sorted(fork_ns(fork, profile) for fork in forks)
     return {
         "fork_ns_mean": mean_fork_ns(totals, profile),
-        "fork_ns_p50": _nearest_rank(times, 50),
-        "fork_ns_p99": _nearest_rank(times, 99),
-        "fork_ns_max": _nearest_rank(times, 100),
+        "fork_ns_p50": nearest_rank(times, 50),
+        "fork_ns_p99": nearest_rank(times, 99),
+        "fork_ns_max": nearest_rank(times, 100),
         **_lock_columns(ledger.lock_holds, profile),
         **totals,
     }
@@ -235,12 +235,13 @@ def _fault_ps(faults: FaultCounts, profile: CostProfile) -> int:
     )
 
 
-def _nearest_rank(ordered: list[int], percent: int) -> int | None:
+def nearest_rank(ordered: list[int], percent: int) -> int | None:
+    """Return a percentile of ordered numbers by nearest rank; None if there are none."""
     return ordered[-(-len(ordered) * percent // 100) - 1] if ordered else None
 
 
 def _weighted_rank(ordered: list[tuple[int, int]], percent: int) -> int | None:
-    """As `_nearest_rank`, of values with counts."""
+    """As `nearest_rank`, of values with counts."""
     left = -(-sum(count for _, count in ordered) * percent // 100)
     for value, count in ordered:
         left -= count

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -30,6 +30,7 @@ _NOT_ENGINE = (
     "grid.py",
     "ideal.py",
     "keys.py",
+    "linux",
     "outcomes.py",
     "policies",
     "provenance.py",
@@ -62,11 +63,25 @@ def cell_key(policy: PluginSpec, workload: PluginSpec, seed: int, profile: CostP
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
+def kernel_key(kernel: str, workload: PluginSpec, seed: int) -> str:
+    """Return the key of a cell that a real kernel carried out: equal keys mean equal programs on equal kernels.
+
+    kernel: what tells this kernel from all others, also from one of the same release.
+    """
+    engine = [schema.VERSION, engine_digest(), _digest(sorted((_PACKAGE / "linux").glob("*.*"))), np.__version__]
+    parts = [*engine, kernel, [workload.text, workload.digest, _inputs(workload)], seed]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
 @cache
 def engine_digest() -> str:
     """Return the hash of the engine's files: all of the package but what `_NOT_ENGINE` names."""
+    return _digest(engine_files())
+
+
+def _digest(files: Iterable[Path]) -> str:
     digest = hashlib.sha256()
-    for file in engine_files():
+    for file in files:
         contents = file.read_bytes()
         digest.update(f"{file.relative_to(_PACKAGE).as_posix()} {len(contents)}\n".encode() + contents)
     return digest.hexdigest()

@@ -17,10 +17,11 @@ from cowbench.keys import engine_digest
 _LIBRARIES = ("numpy", "scipy", "pandas")
 
 
-def collect(profile: CostProfile, command: str, files: Mapping[str, str]) -> dict[str, Any]:
+def collect(profile: CostProfile | None, command: str, files: Mapping[str, str]) -> dict[str, Any]:
     """Return what a reader needs to judge and repeat a run.
 
     command: how it was called. files: the files of plug-ins that are not built in, by their canonical specs.
+    profile: behind the modelled times, if there are any.
     """
     commit, dirty = _git()
     return {
@@ -34,7 +35,7 @@ def collect(profile: CostProfile, command: str, files: Mapping[str, str]) -> dic
         **{name: _version(name) for name in _LIBRARIES},
         "system": f"{platform.system()} {platform.release()}",
         "machine": f"{platform.machine()}, {cpu()}, {os.cpu_count()} CPUs",
-        "profile": profile.to_json(),
+        **({} if profile is None else {"profile": profile.to_json()}),
     }
 
 

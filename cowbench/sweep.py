@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from cowbench import provenance
 from cowbench.again import own_files
@@ -19,6 +19,8 @@ from cowbench.costs import CostProfile, read_profile
 from cowbench.errors import ParameterError
 from cowbench.execute import TICK_S, Batch, Outcome, execute
 from cowbench.grid import SEEDS, Cell, grid, specs
+from cowbench.schema import Row
+from cowbench.spec import PluginSpec
 from cowbench.store import Result, Store
 
 if TYPE_CHECKING:
@@ -69,7 +71,7 @@ def sweep(
     report(progress)
     if not missing:
         return progress
-    run_id = store.begin_run(_now(), provenance.collect(profile, command, own_files(cells)))
+    run_id = store.begin_run(_now(), provenance.collect(profile, command, own_files(_used(cells))))
     writer = _Writer(store, run_id, list(missing.values()), progress, report)
     batches = _batches(list(missing.values()), profile, record)
     with closing(execute(batches, 1 if record else jobs)) as finished:
@@ -88,9 +90,16 @@ def pointers(cells: Iterable[Cell]) -> Iterator[tuple[str, str, int, str]]:
     return ((cell.policy.text, cell.workload.text, cell.seed, cell.key) for cell in cells)
 
 
-def failures(store: Store, cells: Sequence[Cell], study: str | None = None) -> list[str]:
+class Known(Protocol):
+    """A cell of any grid: of policies, or of a real kernel."""
+
+    @property
+    def known(self) -> Row: ...
+
+
+def failures(store: Store, cells: Iterable[Known], study: str | None = None) -> list[str]:
     """Return the errors of failed cells of a grid, each once with where it arose first and how often."""
-    wanted = {(cell.policy.text, cell.workload.text, cell.seed) for cell in cells}
+    wanted = {tuple(cell.known[name] for name in ("policy", "workload", "seed")) for cell in cells}
     errors: dict[str, list[str]] = {}
     for row in store.rows(study):
         if row["status"] == "failed" and (row["policy"], row["workload"], row["seed"]) in wanted:
@@ -124,6 +133,10 @@ def run(
         sweep(cells, rows, costs, jobs=jobs, command="cowbench.run()")
         wanted = {(cell.policy.text, cell.workload.text, cell.seed) for cell in cells}
         return to_frame([row for row in rows.rows() if (row["policy"], row["workload"], row["seed"]) in wanted])
+
+
+def _used(cells: Iterable[Cell]) -> Iterator[PluginSpec]:
+    return (one for cell in cells for one in (cell.policy, cell.workload))
 
 
 def _texts(value: str | Sequence[str]) -> Sequence[str]:

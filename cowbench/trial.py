@@ -53,19 +53,26 @@ def run_trial(
 def identity(policy: PluginSpec, workload: PluginSpec, seed: int, profile: CostProfile) -> Row:
     """Return the part of a row that is known before the trial: names, parameters and seed."""
     rule: Policy = policy.build()
-    load: Workload = workload.build()
     return {
         "policy": policy.text,
         "policy_name": policy.name,
+        "sees_truth": int(rule.sees_truth),
+        "profile": profile.name,
+        **{f"policy.{name}": value for name, value in rule.values().items()},
+        **workload_identity(workload, seed),
+    }
+
+
+def workload_identity(workload: PluginSpec, seed: int) -> Row:
+    """Return what a row says about its workload, whatever carries that out."""
+    load: Workload = workload.build()
+    return {
         "workload": workload.text,
         "workload_name": workload.name,
         "seed": seed,
         "sampling": "exact" if load.exact else "sampled",
-        "sees_truth": int(rule.sees_truth),
         "control": int(load.control),
         "curve": load.on_curve(),
-        "profile": profile.name,
-        **{f"policy.{name}": value for name, value in rule.values().items()},
         **{f"workload.{name}": value for name, value in load.values().items()},
     }
 
@@ -94,7 +101,7 @@ def measure(
         except NotApplicable as error:
             return failure(str(error), "not_applicable")
         except Exception as error:  # a trial must not take the other cells of a sweep down with it
-            return failure(_blame(error, policy, workload))
+            return failure(blame(error, policy, workload))
     return {"status": "ok", "error": None} | _counted(machine.ledger, profile)
 
 
@@ -141,15 +148,15 @@ def _counted(ledger: Ledger, profile: CostProfile) -> Row:
     }
 
 
-def _blame(error: Exception, policy: PluginSpec, workload: PluginSpec) -> str:
-    """Say in one line which plug-in failed, where and how."""
+def blame(error: Exception, *specs: PluginSpec) -> str:
+    """Say in one line which plug-in failed, where and how. specs: those that took part, the workload last."""
     if isinstance(error, MemoryError):
-        return f"workload {workload.text}: this machine has not enough memory for it; use fewer pages"
+        return f"workload {specs[-1].text}: this machine has not enough memory for it; use fewer pages"
     if isinstance(error, PluginError):
         return str(error)
-    for spec in (policy, workload):
+    for spec in specs:
         line = plugins.line_in(error, Path(spec.file))
         if line:
             what = str(error) if isinstance(error, CowbenchError) else plugins.words_of(error)
             return f"{spec.kind} {spec.name} ({spec.file}:{line}): {what}"
-    return f"{policy.text} on {workload.text}: {plugins.words_of(error)}"
+    return f"{' on '.join(spec.text for spec in specs)}: {plugins.words_of(error)}"

@@ -21,6 +21,7 @@ from cowbench.cli import options
 @click.option("--jobs", "-j", type=click.IntRange(1), help="Processes; as many as there are CPUs if left out.")
 @click.option("--profile", type=click.Path(path_type=Path), help="File of costs behind modelled times.")
 @click.option("--record", type=click.Path(dir_okay=False, path_type=Path), help="Write the one cell's operations here.")
+@click.option("--kernel", "-k", metavar="KERNEL", help="Run on a real kernel: host, a cached kernel or a bzImage.")
 @click.option("--retry-failed", is_flag=True, help="Run cells again that failed before.")
 @click.option("--quiet", "-q", is_flag=True, help="Say nothing but errors.")
 def command(
@@ -32,6 +33,7 @@ def command(
     jobs: int | None,
     profile: Path | None,
     record: Path | None,
+    kernel: str | None,
     retry_failed: bool,
     quiet: bool,
 ) -> None:
@@ -39,7 +41,16 @@ def command(
 
     SPEC is a name or the path of a file, with parameters: has_pinned:gfp=atomic,on_failure=share. Options can be
     repeated, and several specs be given with commas. Exit code 2 if a cell failed.
+
+    With --kernel the kernel decides in place of a policy: rows of policy kernel:RELEASE hold what can be seen of it,
+    and fork times as measured.
     """
+    if kernel is not None:
+        from cowbench.cli import kernel_run
+
+        _refuse(policies=policies, spec=trials, jobs=jobs, profile=profile, record=record)
+        kernel_run.run(kernel, workloads, seeds, store, retry_failed, quiet)
+        return
     from cowbench import again, costs, grid, sweep
     from cowbench.cli.progress import Reporter
     from cowbench.errors import ParameterError, PluginError
@@ -79,3 +90,11 @@ def command(
         click.echo(f"cowbench: failed: {line}", err=True)
     if failures:
         raise click.exceptions.Exit(2)
+
+
+def _refuse(**options: object) -> None:
+    from cowbench.errors import ParameterError
+
+    for name, value in options.items():
+        if value:
+            raise ParameterError(f"--{name.replace('policies', 'policy')} says nothing to a real kernel; leave it out")

@@ -91,9 +91,13 @@ def _probe(carry_out: CarryOut, ability: Ability) -> str:
 
 
 def not_applicable(
-    operations: Sequence[Operation], config: MachineConfig, abilities: dict[Ability, str], swap: SwapDevice | None
+    operations: Sequence[Operation],
+    config: MachineConfig,
+    abilities: dict[Ability, str],
+    swap: SwapDevice | None,
+    cpus: int,
 ) -> str:
-    """Say why a kernel cannot carry a program out, "" if it can."""
+    """Say why a kernel cannot carry a program out, "" if it can. cpus: that the agent may run on."""
     if config.memcg_limits:
         return "limits of memory cgroups are not set on kernels"
     if config.frames < _LEAST_FRAMES:
@@ -105,6 +109,8 @@ def not_applicable(
         for ability in sorted(needs(operation)):
             if abilities[ability]:
                 return f"{operation.op} needs {ability}: {abilities[ability]}"
+        if getattr(operation, "cpu", 0) >= cpus:
+            return f"{operation.op} needs {getattr(operation, 'cpu', 0) + 1} CPUs, the agent may run on {cpus}"
         if isinstance(operation, Get | Pin):
             gets.append(isinstance(operation, Get))
         if isinstance(operation, DeviceWrite) and gets[operation.reference]:

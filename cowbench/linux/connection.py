@@ -154,7 +154,8 @@ class AgentKernel:
     def observe_many(self, programs: Iterable[Program]) -> Iterator[Observation]:
         """Carry programs out one after the other, several a message; observations come in their order."""
         for group in batched(programs, BATCH_PROGRAMS):
-            reasons = [not_applicable(operations, config, self._abilities, self._swap) for config, operations in group]
+            facts = self._abilities, self._swap, self._agent.hello.cpus
+            reasons = [not_applicable(operations, config, *facts) for config, operations in group]
             fit = [operations for (_, operations), reason in zip(group, reasons, strict=True) if not reason]
             seen = iter(self._agent.programs(fit, guard=self._guard))
             for reason in reasons:

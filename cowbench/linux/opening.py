@@ -2,9 +2,28 @@
 
 from __future__ import annotations
 
+import hashlib
+import platform
 from pathlib import Path
 
 from cowbench.errors import KernelError
+from cowbench.linux.connection import Kernel
+
+
+def opened(text: str) -> Kernel:
+    """Return the kernel that `text` means, ready to carry programs out. Raises KernelError."""
+    if text == "host":
+        from cowbench.linux.host import Host
+
+        return Host()
+    raise KernelError(f"{image_path(text)}: guests cannot be started yet; give host")
+
+
+def build_of(text: str) -> str:
+    """Return what tells the kernel that `text` means from others of the same release."""
+    if text == "host":
+        return platform.version()
+    return hashlib.sha256(image_path(text).read_bytes()).hexdigest()
 
 
 def image_path(text: str) -> Path:

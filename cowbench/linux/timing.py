@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import platform
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -14,7 +12,7 @@ from pathlib import Path
 
 from cowbench import provenance
 from cowbench.errors import KernelError
-from cowbench.linux.cache import cache_folder
+from cowbench.linux.build import compiled
 
 
 @dataclass(frozen=True)
@@ -46,7 +44,7 @@ Timer = Callable[[Sequence[Task]], Iterator[int]]
 
 def host() -> tuple[Timer, Place]:
     """Return a timer of the running kernel, which raises KernelError if its program dies, and where that is."""
-    program, cpu = _program(), provenance.cpu()
+    program, cpu = compiled("measure"), provenance.cpu()
     return lambda plan: _run(program, plan), Place(platform.release(), cpu, "TCG" in cpu)
 
 
@@ -79,22 +77,3 @@ def _run(program: Path, plan: Sequence[Task]) -> Iterator[int]:
                 yield from read_answers(process.stdout, plan)
             finally:
                 process.kill()
-
-
-def _program() -> Path:
-    """Return measure.c compiled, from the cache if it was before. Raises KernelError."""
-    source = Path(__file__).with_name("measure.c")
-    folder = cache_folder("programs")
-    program = folder / f"measure-{hashlib.sha256(source.read_bytes()).hexdigest()[:16]}"
-    if program.exists():
-        return program
-    compiler = shutil.which(os.environ.get("CC", "cc"))
-    if compiler is None:
-        raise KernelError("no C compiler: install gcc, or name one in CC")
-    part = folder / f"{program.name}.{os.getpid()}"
-    words = [compiler, "-static", "-O2", "-o", str(part), str(source)]
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise KernelError(f"{source.name} does not compile; {compiler} says: {done.stderr.strip()}")
-    part.replace(program)
-    return program
