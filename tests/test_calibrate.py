@@ -14,7 +14,7 @@ from cowbench.cli import cli
 from cowbench.costs import read_profile
 from cowbench.errors import KernelError, ProfileError
 from cowbench.linux import curve, profiles
-from cowbench.linux.calibrate import calibrate
+from cowbench.linux.calibrate import EARLY, calibrate
 from cowbench.linux.calibration import Calibration, Grid
 from cowbench.linux.regression import fit
 from cowbench.linux.timing import Place, Task, Timer
@@ -93,7 +93,6 @@ def test_costs_that_a_kernel_has_are_found_through_noise_and_disturbance() -> No
     wanted = {
         "fork_base": 45_000,
         "fork_per_pte": 100,
-        "early_copy": 1250,
         "copy_fault": 2500,
         "exit_per_pte": 280,
         "unpin_per_page": 25,
@@ -103,9 +102,19 @@ def test_costs_that_a_kernel_has_are_found_through_noise_and_disturbance() -> No
         assert got[entry].interval is not None
         assert got[entry].source == "measured on Linux 9.9, some CPU"
         assert done.flags[entry] == []
-    assert got["allocation"].ns == got["lock_drop"].ns == 0
+    assert done.early is not None
+    assert done.early[0] == pytest.approx(1250, rel=0.08)
     assert done.error < 0.05
     assert done.warnings == []
+
+
+def test_a_whole_early_copy_is_shared_among_its_parts() -> None:
+    done = calibrated(timer_of(truth))
+    parts, published = ([costs[name].ns for name in EARLY] for costs in (done.profile.costs, read_profile().costs))
+    assert done.early is not None
+    assert sum(parts) == pytest.approx(done.early[0], abs=0.1)
+    assert parts[1] / parts[0] == pytest.approx(published[1] / published[0], rel=0.001)
+    assert done.profile.costs["lock_drop"].source.startswith("assumed: 10% of a whole early copy of 1,2")
 
 
 def test_what_was_not_measured_keeps_its_published_figure_and_says_why() -> None:

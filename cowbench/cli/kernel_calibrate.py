@@ -83,9 +83,12 @@ def _show(done: Calibration) -> None:
     for entry, cost in done.profile.costs.items():
         between = "{:,.1f} to {:,.1f}".format(*cost.interval) if cost.interval else ""
         notes = [between] if between else []
+        notes += [cost.source.partition(" of a whole early copy")[0]] if between and cost.assumed else []
         notes += done.flags.get(entry, [])
         notes += [f"published: {done.unmeasured[entry]}"] if entry in done.unmeasured else []
-        click.echo(f"{entry:18} {cost.ns:>10,.1f}  {'; '.join(notes) or 'contained in early_copy'}")
+        click.echo(f"{entry:18} {cost.ns:>10,.1f}  {'; '.join(notes)}")
+    if done.early is not None:
+        click.echo("a whole early copy {:,.0f} ns, {:,.0f} to {:,.0f}".format(*done.early))
     click.echo("\nforks of sizes held back from the fit")
     click.echo(f"{'pages':>10} {'pinned':>10} {'measured':>12} {'modelled':>12}  error")
     for held in done.held_back:

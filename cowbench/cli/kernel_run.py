@@ -20,7 +20,7 @@ def run(kernel: str, workloads: tuple[str, ...], seeds: int, store: Path, retry_
     from cowbench.store import Store
 
     chosen = grid.specs("workload", workloads, lambda error: click.echo(f"cowbench: skipped: {error}", err=True))
-    with closing(opening.opened(kernel)) as machine, Store(store) as results, Reporter(quiet) as reporter:
+    with closing(opening.open_kernel(kernel)) as machine, Store(store) as results, Reporter(quiet) as reporter:
         if not machine.frames:
             raise KernelError(f"{kernel}: only root may see which frames a process maps; run as root")
         cells = running.grid(machine.release, opening.build_of(kernel), chosen, seeds)

@@ -9,7 +9,7 @@ from numpy.random import Generator
 
 from cowbench.costs import Cost, CostProfile, read_profile
 from cowbench.errors import KernelError
-from cowbench.linux.calibration import SMALLEST, Calibration, Grid, HeldBack, Point, modelled
+from cowbench.linux.calibration import EARLY_COLUMN, SMALLEST, Calibration, Grid, HeldBack, Point, modelled
 from cowbench.linux.regression import Fit, fit
 from cowbench.linux.timing import Place, Task, Timer, reason
 
@@ -26,8 +26,8 @@ _PINS = {"pin": "pin_per_page", "unpin": "unpin_per_page"}
 _SWAP = {"page_out": "page_out_per_page", "swap_in": "swap_in_fault"}
 _LINES = _FAULTS | _PINS | _SWAP
 """Kinds of samples whose time is a line over pages: the entry that its slope is."""
-_INSIDE = ("allocation", "lock_drop")
-"""What every early copy of a kernel contains, and what cannot be told apart from it: it is measured with it."""
+EARLY = ("early_copy", "allocation", "lock_drop")
+"""What every early copy of a kernel is made of; only the sum can be told from outside."""
 
 
 Report = Callable[[int, int], None]
@@ -88,7 +88,7 @@ def _conclude(
     found = {entry: column for entry, column in columns.items() if fits[entry].coefficients[column] > 0}
     costs = {entry: _cost(place, fits[entry], column) for entry, column in found.items()}
     if "early_copy" in costs:
-        costs |= dict.fromkeys(_INSIDE, Cost(0, f"contained in early_copy, {costs['early_copy'].source}"))
+        costs |= split(costs["early_copy"], read_profile())
     name = f"kernel:{place.release}" + (", emulated" if place.emulated else "")
     profile = CostProfile(name, **read_profile().costs | costs)
     return Calibration(
@@ -108,7 +108,7 @@ def _fits(samples: dict[Task, list[int]], grid: Grid, rng: Generator) -> tuple[d
     forks = [task for task in samples if task.kind == "fork" and task.pages in grid.sizes]
     pinned = any(task.pinned for task in forks)
     factors = [(1, task.pages, task.pinned) if pinned else (1, task.pages) for task in forks]
-    columns = {"fork_base": 0, "fork_per_pte": 1} | ({"early_copy": 2} if pinned else {})
+    columns = {"fork_base": 0, "fork_per_pte": 1} | ({"early_copy": EARLY_COLUMN} if pinned else {})
     one = fit(factors, [samples[task] for task in forks], [task.pages for task in forks], rng)
     fits = dict.fromkeys(columns, one)
     for kind, entry in _LINES.items():
@@ -125,10 +125,22 @@ def _cost(place: Place, found: Fit, column: int) -> Cost:
     return Cost(ns, f"measured on Linux {place.release}, {place.cpu}", (low, high))
 
 
+def split(whole: Cost, published: CostProfile) -> dict[str, Cost]:
+    """Share the cost of a whole early copy among its parts as the published profile has them."""
+    total = sum(published.costs[entry].ns for entry in EARLY)
+    return {entry: _share(whole, published.costs[entry].ns / total) for entry in EARLY}
+
+
+def _share(whole: Cost, share: float) -> Cost:
+    low, high = whole.interval or (whole.ns, whole.ns)
+    words = f"assumed: {share:.0%} of a whole early copy of {whole.ns:,.0f} ns, {whole.source}"
+    return Cost(round(whole.ns * share, 2), words, (round(low * share, 2), round(high * share, 2)))
+
+
 def _unmeasured(refused: dict[str, str]) -> dict[str, str]:
     kept = {_LINES[kind]: why for kind, why in refused.items()}
     if "pin" in refused:
-        kept |= dict.fromkeys(("early_copy", *_INSIDE), refused["pin"])
+        kept |= dict.fromkeys(EARLY, refused["pin"])
     return kept | {"fork_per_swap_pte": "only with swap in use"}
 
 

@@ -13,6 +13,8 @@ from cowbench.linux.timing import Place
 
 SMALLEST = 32
 """Pages of the smallest sample."""
+EARLY_COLUMN = 2
+"""Which coefficient of the fit of forks is that of pinned pages; 0 is the base, 1 that of all pages."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,14 @@ class Calibration:
     def error(self) -> float:
         """The median error of the model on held-back sizes, without sign."""
         return float(np.median([abs(held.error) for held in self.held_back]))
+
+    @property
+    def early(self) -> tuple[float, float, float] | None:
+        """A whole early copy in ns, and its interval; the profile shares it among its parts. None if not measured."""
+        if "early_copy" not in self.flags:
+            return None
+        found = self.fits["early_copy"]
+        return float(found.coefficients[EARLY_COLUMN]), float(found.low[EARLY_COLUMN]), float(found.high[EARLY_COLUMN])
 
     @property
     def warnings(self) -> list[str]:

@@ -10,8 +10,11 @@ from cowbench.errors import KernelError
 from cowbench.linux.connection import Kernel
 
 
-def opened(text: str) -> Kernel:
-    """Return the kernel that `text` means, ready to carry programs out. Raises KernelError."""
+def open_kernel(text: str) -> Kernel:
+    """Return the kernel that `text` means, ready to carry programs out; whoever asks closes it.
+
+    text: "host", the path of a bzImage, or the name of a cached kernel such as debian:6.1. Raises KernelError.
+    """
     if text == "host":
         from cowbench.linux.host import Host
 

@@ -50,6 +50,7 @@ def _record(done: Calibration, date: str) -> dict[str, Any]:
             for entry, fit in done.fits.items()
             if entry in done.flags
         },
+        "whole_early_copy_ns": done.early and [round(ns, 1) for ns in done.early],
         "published": done.unmeasured,
         "held_back_median_error": round(done.error, 4),
         "forks": [
