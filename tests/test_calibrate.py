@@ -87,6 +87,16 @@ def test_intervals_hold_the_true_costs_nearly_as_often_as_they_say(
     assert (np.mean(widths, axis=0)[1:] < 0.15).all()
 
 
+def test_a_cost_lies_within_its_interval_also_where_the_base_is_held_at_nothing() -> None:
+    done = calibrated(
+        timer_of(lambda task: 2500 * task.pages**1.03 if task.kind == "copy" else truth(task), noise=0.01)
+    )
+    cost = done.profile.costs["copy_fault"]
+    assert done.fits["copy_fault"].coefficients[0] == 0
+    assert cost.interval is not None
+    assert cost.interval[0] < cost.ns < cost.interval[1]
+
+
 def test_costs_that_a_kernel_has_are_found_through_noise_and_disturbance() -> None:
     done = calibrated(timer_of(truth))
     got = done.profile.costs

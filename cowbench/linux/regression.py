@@ -82,15 +82,18 @@ def _solve(columns: Floats, medians: Floats) -> Floats:
 
 
 def _interval(relative: Floats, coefficients: Floats, rng: Generator) -> tuple[Floats, Floats]:
+    from scipy.optimize import nnls
+
     rows, unknowns = relative.shape
     scale = relative.max(axis=0)
-    drawn = rng.integers(rows, size=(RESAMPLES, rows))
-    rows_drawn = (relative / scale)[drawn]
+    rows_drawn = (relative / scale)[rng.integers(rows, size=(RESAMPLES, rows))]
     squares = np.einsum("bij,bik->bjk", rows_drawn, rows_drawn)
     # A draw of one size only cannot tell the coefficients apart: the shortest solution stands for it.
     inverses = np.linalg.pinv(squares, hermitian=True)
-    solutions = np.einsum("bjk,bik->bj", inverses, rows_drawn) / scale
-    edges = np.quantile(solutions, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
+    solutions = np.einsum("bjk,bik->bj", inverses, rows_drawn)
+    for draw in np.flatnonzero((solutions < 0).any(axis=1)):
+        solutions[draw], _ = nnls(rows_drawn[draw], np.ones(rows))
+    edges = np.quantile(solutions / scale, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
     # Few rows draw too narrow an interval: residuals of a fit are smaller than errors by this factor.
     low, high = np.maximum(coefficients + (edges - coefficients) * np.sqrt(rows / (rows - unknowns)), 0)
-    return low, high
+    return np.minimum(low, coefficients), np.maximum(high, coefficients)
