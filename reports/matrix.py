@@ -42,7 +42,7 @@ def _choice(results: Results, label: str, metric: str, name: str, caption: str) 
         values = _microseconds(values)
     if not any(cell.values for cell in values.values()):
         return label, (Paragraph("Nothing of this was counted on any workload."),)
-    return label, (tables.matrix(name, caption, values, results.policies, results.workloads),)
+    return label, (tables.matrix(name, caption, values, results.everyone, results.workloads),)
 
 
 def _microseconds(table: Table) -> Table:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -15,7 +15,7 @@ from cowbench.costs import read_profile
 from cowbench.errors import ParameterError
 from cowbench.ledger import EventKind
 from cowbench.parameters import nearest
-from cowbench.report.results import Results
+from cowbench.report.results import KERNEL, Results
 from cowbench.schema import METRICS, Row
 from cowbench.timeline import Step, Timeline
 
@@ -36,7 +36,7 @@ def chosen(results: Results) -> Row | None:
     """
     if results.trace is not None:
         return _asked(results, results.trace)
-    rows = [row for row in results.rows if row["copies"] and _modelled(row)]
+    rows = [row for row in results.rows if row["copies"] and not row["policy"].startswith(KERNEL)]
     aside = {*results.oracles, results.reference}
     return max([row for row in rows if row["policy"] not in aside] or rows, key=_surprise, default=None)
 
@@ -46,18 +46,18 @@ def _surprise(row: Row) -> tuple[int, int, int]:
     return needless - row["false_positive_cause_policy"], needless, row["copies"]
 
 
-def _modelled(row: Row) -> bool:
-    return not row["policy"].startswith("kernel:")
-
-
 def _asked(results: Results, words: str) -> Row:
     """Return the row that `POLICY,WORKLOAD,SEED` names; specs may have commas of their own. Raises ParameterError."""
-    by_name = {f"{row['policy']},{row['workload']},{row['seed']}": row for row in (*results.rows, *results.points)}
+    by_name = {f"{row['policy']},{row['workload']},{row['seed']}": row for row in _all(results)}
     if words not in by_name:
         raise ParameterError(f"no trial '{words}' in this store (POLICY,WORKLOAD,SEED): {nearest(words, by_name)}")
-    if not _modelled(by_name[words]):
+    if by_name[words]["policy"].startswith(KERNEL):
         raise ParameterError(f"trial '{words}' ran on a kernel; only trials of the model can be followed")
     return by_name[words]
+
+
+def _all(results: Results) -> Iterator[Row]:
+    yield from (*results.rows, *results.points, *results.measured)
 
 
 def follow(results: Results, row: Row) -> Timeline:

@@ -26,6 +26,9 @@ LOSSES = tuple(VERBS)
 BROKEN = LOSSES[:2]
 """Losses that no candidate may have: FOLL_GET references are documented to break, pins and isolation are not."""
 
+KERNEL = "kernel:"
+"""Rows of a real kernel have this and its release for a policy."""
+
 
 @dataclass(frozen=True)
 class Results:
@@ -33,7 +36,8 @@ class Results:
 
     baseline: the policy that the others are compared with, if one was asked for. points: rows that are points of
     curves, and stand in no sum. trace: the trial to follow, "POLICY,WORKLOAD,SEED", if one was asked for. checks: of
-    the model against kernels.
+    the model against kernels. measured: rows that ran on a real kernel, if others ran on the model: a kernel has
+    seldom run all workloads, and must not take the others out of sums.
     """
 
     rows: Sequence[Row]
@@ -42,13 +46,17 @@ class Results:
     points: Sequence[Row] = ()
     trace: str | None = None
     checks: Sequence[Check] = ()
+    measured: Sequence[Row] = ()
 
     @classmethod
     def of(cls, store: Store, baseline: str | None = None, trace: str | None = None) -> Self:
         """Read the results of a store."""
-        rows = store.rows()
-        points = [row for row in rows if row["curve"]]
-        return cls(summary.compared(rows), store.runs(), baseline, points, trace, store.checks())
+        every = store.rows()
+        points = [row for row in every if row["curve"]]
+        rows = summary.compared(every)
+        modelled = [row for row in rows if not row["policy"].startswith(KERNEL)]
+        measured = [row for row in rows if row["policy"].startswith(KERNEL)] if modelled else []
+        return cls(modelled or rows, store.runs(), baseline, points, trace, store.checks(), measured)
 
     @cached_property
     def policies(self) -> list[str]:
@@ -66,8 +74,8 @@ class Results:
         return summary.names(self.rows, "workload")
 
     def table(self, metric: str) -> Table:
-        """Return a metric for each (policy, workload)."""
-        return summary.table(self.rows, metric)
+        """Return a metric for each (policy, workload), real kernels among the policies."""
+        return summary.table((*self.rows, *self.measured), metric)
 
     @cached_property
     def finished(self) -> list[str]:
@@ -121,6 +129,17 @@ class Results:
     def best(self) -> str | None:
         """The policy with the fewest copies of those that leak nothing and lose no pin; None if all do."""
         return next(iter(self.least(BROKEN)), None)
+
+    @cached_property
+    def kernels(self) -> list[str]:
+        """What stands in place of a policy for rows that ran on a real kernel, sorted."""
+        names = summary.names((*self.rows, *self.points, *self.measured), "policy")
+        return [name for name in names if name.startswith(KERNEL)]
+
+    @cached_property
+    def everyone(self) -> list[str]:
+        """All policies, then the kernels that are shown beside them."""
+        return [*self.policies, *summary.names(self.measured, "policy")]
 
     @cached_property
     def files(self) -> dict[str, str]:

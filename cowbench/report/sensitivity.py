@@ -47,7 +47,7 @@ def fork_times(rows: Iterable[Row], profile: CostProfile) -> Times:
     """Return modelled fork times under a profile, from the totals that rows carry."""
     means: dict[str, dict[str, list[int]]] = {}
     for row in rows:
-        if row["forks"]:
+        if row["forks"] and row["forks_allocations"] is not None:  # a real kernel tells no more than its times
             by_policy = means.setdefault(row["workload"], {})
             by_policy.setdefault(row["policy"], []).append(mean_fork_ns(row, profile) or 0)
     return {
