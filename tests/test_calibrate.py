@@ -1,9 +1,11 @@
 """Calibration: known costs are found again, bad fits are named, and the profile is one that runs use."""
 
+import io
 import json
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +15,11 @@ from click.testing import CliRunner
 from cowbench.cli import cli
 from cowbench.costs import read_profile
 from cowbench.errors import KernelError, ProfileError
-from cowbench.linux import curve, profiles
+from cowbench.linux import curve, profiles, timing
 from cowbench.linux.calibrate import EARLY, calibrate
 from cowbench.linux.calibration import Calibration, Grid
 from cowbench.linux.regression import fit
-from cowbench.linux.timing import Place, Task, Timer
+from cowbench.linux.timing import Place, Talk, Task, Timer
 
 PLACE = Place("9.9", "some CPU", False)
 SIZES = [2**step for step in range(5, 17)]
@@ -241,3 +243,28 @@ def test_this_host_is_calibrated_and_its_profile_used(tmp_path: Path) -> None:
     assert CliRunner().invoke(cli, ["run", "--profile", str(profile), *grid]).exit_code == 0
     table = CliRunner().invoke(cli, ["export", "--store", str(store), "--csv", "-"]).output
     assert f"kernel:{os.uname().release}" in table
+
+
+def test_a_measuring_program_that_ends_is_one_line() -> None:
+    talk = Talk(io.StringIO(), io.StringIO("9.9\n100\n"), lambda: "it was killed")
+    answers = talk.time([Task("fork", 32), Task("copy", 64)])
+    assert (talk.release, next(answers)) == ("9.9", 100)
+    with pytest.raises(KernelError, match=r"copy of 64 pages: no answer; it was killed"):
+        next(answers)
+
+
+def test_an_emulator_is_refused_unless_forced(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    @contextmanager
+    def emulator() -> Iterator[tuple[Timer, Place]]:
+        yield timer_of(truth), Place("9.9", "QEMU Virtual CPU", True)
+
+    monkeypatch.setattr(timing, "host", emulator)
+    words = ["kernel", "calibrate", "--pages", "1024", "--repeats", "2", "--output", str(tmp_path / "p.json")]
+    refused = CliRunner().invoke(cli, words)
+    assert refused.exit_code == 2
+    assert "QEMU Virtual CPU is an emulator: its times mean nothing" in refused.output
+    assert not (tmp_path / "p.json").exists()
+    forced = CliRunner().invoke(cli, [*words, "--force"])
+    assert forced.exit_code == 0, forced.output
+    assert "EMULATED: times mean nothing" in forced.output
+    assert read_profile(tmp_path / "p.json").name == "kernel:9.9, emulated"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,15 +46,17 @@ def command(kernel: str, output: Path, plot: Path | None, pages: int, repeats: i
     from numpy.random import default_rng
 
     from cowbench.cli.progress import Reporter
+    from cowbench.errors import KernelError
     from cowbench.linux import curve, profiles
     from cowbench.linux.calibrate import calibrate
     from cowbench.linux.calibration import Grid
     from cowbench.sweep import Progress
 
     profiles.check_targets(output, plot)
-    timer, place = _timer(kernel, force)
-    grid = Grid(pages, repeats)
-    with Reporter(quiet=False, things="samples") as reporter:
+    with _opened(kernel) as (timer, place), Reporter(quiet=False, things="samples") as reporter:
+        if place.emulated and not force:
+            raise KernelError(f"{place.cpu} is an emulator: its times mean nothing; --force measures all the same")
+        grid = Grid(pages, repeats, swap=kernel != "host")
         done = calibrate(
             timer, place, grid, default_rng(seed), lambda done, total: reporter.update(Progress(total, done, 0, 0))
         )
@@ -64,16 +67,13 @@ def command(kernel: str, output: Path, plot: Path | None, pages: int, repeats: i
     click.echo(f"\nprofile in {output}; use it with 'cowbench run --profile {output}'")
 
 
-def _timer(kernel: str, force: bool) -> tuple[Timer, Place]:
+def _opened(kernel: str) -> AbstractContextManager[tuple[Timer, Place]]:
     from cowbench.errors import KernelError
     from cowbench.linux import timing
 
     if kernel != "host":
         raise KernelError(f"{kernel}: only host can be measured")
-    timer, place = timing.host()
-    if place.emulated and not force:
-        raise KernelError(f"{place.cpu} is an emulator, whose times mean nothing; --force measures them all the same")
-    return timer, place
+    return timing.host()
 
 
 def _show(done: Calibration) -> None:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import platform
 import subprocess
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
+from typing import IO
 
 from cowbench import provenance
 from cowbench.errors import KernelError
@@ -42,38 +41,47 @@ Timer = Callable[[Sequence[Task]], Iterator[int]]
 """Answers a plan task by task, in ns; an error number, negative, where the kernel refused."""
 
 
-def host() -> tuple[Timer, Place]:
-    """Return a timer of the running kernel, which raises KernelError if its program dies, and where that is."""
-    program, cpu = compiled("measure"), provenance.cpu()
-    return lambda plan: _run(program, plan), Place(platform.release(), cpu, "TCG" in cpu)
+@contextmanager
+def host() -> Iterator[tuple[Timer, Place]]:
+    """Give a timer of the running kernel and say where that is. Both raise KernelError."""
+    cpu = provenance.cpu()
+    with subprocess.Popen([compiled("measure")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            talk = Talk(process.stdin, process.stdout, lambda: "the measuring program was killed, for want of memory?")
+            yield talk.time, Place(talk.release, cpu, "TCG" in cpu)
+        finally:
+            process.kill()
+            with suppress(BrokenPipeError):
+                process.stdin.close()
 
 
-def write_plan(plan: Sequence[Task]) -> str:
-    """Return a plan as measure.c reads it."""
-    return "".join(f"{task.kind} {task.pages} {task.pinned}\n" for task in plan)
+class Talk:
+    """A conversation with measure.c. why: says, once it has gone silent, what became of it."""
 
+    def __init__(self, tasks: IO[str], answers: IO[str], why: Callable[[], str]) -> None:
+        self._tasks, self._answers, self._why = tasks, answers, why
+        self.release = self._read()
 
-def read_answers(lines: Iterator[str], plan: Sequence[Task]) -> Iterator[int]:
-    """Read what measure.c answers to a plan. Raises KernelError if it stops before the end."""
-    for task in plan:
-        line = next(lines, "").strip()
+    def time(self, plan: Sequence[Task]) -> Iterator[int]:
+        """Answer a plan, as a Timer does. Raises KernelError if there is no answer."""
+        for task in plan:
+            with suppress(OSError):  # a program that is gone is missed when its answer is read
+                self._tasks.write(f"{task.kind} {task.pages} {task.pinned}\n")
+                self._tasks.flush()
+            yield int(self._read(task))
+
+    def _read(self, task: Task | None = None) -> str:
+        try:
+            line = self._answers.readline().strip()
+        except OSError:
+            line = ""
         if not line:
-            raise KernelError(f"the measuring program ended at {task}; was it killed, for want of memory?")
-        yield int(line)
+            raise KernelError(f"{task or 'measuring'}: no answer; {self._why()}")
+        return line
 
 
 def reason(answer: int) -> str:
     """Say in words why the kernel refused."""
     return os.strerror(-answer)
-
-
-def _run(program: Path, plan: Sequence[Task]) -> Iterator[int]:
-    with tempfile.TemporaryFile("w+") as lines:
-        lines.write(write_plan(plan))
-        lines.seek(0)
-        with subprocess.Popen([program], stdin=lines, stdout=subprocess.PIPE, text=True) as process:
-            assert process.stdout is not None
-            try:
-                yield from read_answers(process.stdout, plan)
-            finally:
-                process.kill()
