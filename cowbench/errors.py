@@ -9,7 +9,8 @@ CowbenchError            one line for the terminal, exit code 2
 ├── StoreError           a result store that is not one, is newer, locked or cannot be written
 ├── ProfileError         a cost profile that cannot be read
 ├── KernelError          a real kernel that cannot be had, booted or talked to
-└── StudyError           a study file that cannot be read, or an expression in it that fails
+├── StudyError           a study file that cannot be read, or an expression in it that fails
+└── HistoryError         asv results that are missing, unreadable or cannot be written
 """
 
 
@@ -58,3 +59,7 @@ class KernelError(CowbenchError):
 
 class StudyError(CowbenchError):
     """A study file is malformed, or an expression of its claims or answers fails."""
+
+
+class HistoryError(CowbenchError):
+    """Results of asv are missing, damaged or of another format, or cannot be written."""

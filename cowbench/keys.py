@@ -28,6 +28,7 @@ _NOT_ENGINE = (
     "frame.py",
     "generator",
     "grid.py",
+    "history",
     "ideal.py",
     "keys.py",
     "linux",

@@ -56,9 +56,9 @@ def cli(plugins: Path | None) -> None:
 
 
 def _add_commands() -> None:
-    from cowbench.cli import check, export, kernel, listing, new, report, run, show, study, trace
+    from cowbench.cli import check, export, history, kernel, listing, new, report, run, show, study, trace
 
-    for module in (run, listing, show, study, trace, check, new, report, export, kernel):
+    for module in (run, listing, show, study, trace, check, new, report, export, history, kernel):
         cli.add_command(module.command)
 
 

@@ -23,12 +23,25 @@ from cowbench.cli import options
 @click.option(
     "--section", "sections", multiple=True, type=click.Path(path_type=Path), help="File with a section of your own."
 )
+@click.option(
+    "--history",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Draw this folder of asv results, too, as in benchmarks/history.",
+)
 @click.option("--no-pdf", is_flag=True, help="Write the page only.")
 def command(
-    store: Path, output: Path, baseline: str | None, trace: str | None, sections: tuple[Path, ...], no_pdf: bool
+    store: Path,
+    output: Path,
+    baseline: str | None,
+    trace: str | None,
+    sections: tuple[Path, ...],
+    history: Path | None,
+    no_pdf: bool,
 ) -> None:
     """Write OUTPUT/index.html, one page that needs no network, and OUTPUT/report.pdf with the same content."""
     from cowbench import report
 
-    for file in report.write(store, output, sections=sections, baseline=baseline, trace=trace, pdf=not no_pdf):
+    for file in report.write(
+        store, output, sections=sections, baseline=baseline, trace=trace, pdf=not no_pdf, history=history
+    ):
         click.echo(f"report written to {file.resolve()}")

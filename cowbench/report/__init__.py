@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cowbench.errors import CowbenchError, ParameterError
+from cowbench.history.files import read
+from cowbench.history.steps import in_order
 from cowbench.parameters import nearest
 from cowbench.report.assembly import build
 from cowbench.report.results import Results
@@ -25,17 +27,19 @@ def write(
     baseline: str | None = None,
     trace: str | None = None,
     pdf: bool = True,
+    history: Path | None = None,
 ) -> list[Path]:
     """Write the report of a store to OUTPUT/index.html and OUTPUT/report.pdf; return what was written.
 
-    sections: files with sections of the user's own. trace: the trial to follow, "POLICY,WORKLOAD,SEED". Raises
-    CowbenchError; either file is there whole or as it was.
+    sections: files with sections of the user's own. trace: the trial to follow, "POLICY,WORKLOAD,SEED".
+    history: folder of asv results to draw as well. Raises CowbenchError; either file is there whole or as it was.
     """
     from cowbench.report import following, page
     from cowbench.report import pdf as printed
 
+    commits = [] if history is None else in_order(read(history), history)
     with Store(store, read_only=True) as opened:
-        results = Results.of(opened, baseline, trace)
+        results = Results.of(opened, baseline, trace, commits)
     if baseline is not None and baseline not in results.policies:
         raise ParameterError(f"no policy '{baseline}' in {store}: {nearest(baseline, results.policies)}")
     if trace is not None:

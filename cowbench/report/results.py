@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 from cowbench import summary
 from cowbench.checks import Check
 from cowbench.costs import CostProfile, parse_profile
+from cowbench.history.files import Results as Commit
 from cowbench.schema import Row
 from cowbench.store import Store
 from cowbench.summary import Table
@@ -37,7 +38,7 @@ class Results:
     baseline: the policy that the others are compared with, if one was asked for. points: rows that are points of
     curves, and stand in no sum. trace: the trial to follow, "POLICY,WORKLOAD,SEED", if one was asked for. checks: of
     the model against kernels. measured: rows that ran on a real kernel, if others ran on the model: a kernel has
-    seldom run all workloads, and must not take the others out of sums.
+    seldom run all workloads, and must not take the others out of sums. history: asv results, in order of commits.
     """
 
     rows: Sequence[Row]
@@ -47,16 +48,19 @@ class Results:
     trace: str | None = None
     checks: Sequence[Check] = ()
     measured: Sequence[Row] = ()
+    history: Sequence[Commit] = ()
 
     @classmethod
-    def of(cls, store: Store, baseline: str | None = None, trace: str | None = None) -> Self:
+    def of(
+        cls, store: Store, baseline: str | None = None, trace: str | None = None, history: Sequence[Commit] = ()
+    ) -> Self:
         """Read the results of a store."""
         every = store.rows()
         points = [row for row in every if row["curve"]]
         rows = summary.compared(every)
         modelled = [row for row in rows if not row["policy"].startswith(KERNEL)]
         measured = [row for row in rows if row["policy"].startswith(KERNEL)] if modelled else []
-        return cls(modelled or rows, store.runs(), baseline, points, trace, store.checks(), measured)
+        return cls(modelled or rows, store.runs(), baseline, points, trace, store.checks(), measured, history)
 
     @cached_property
     def policies(self) -> list[str]:

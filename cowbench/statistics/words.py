@@ -12,6 +12,7 @@ from cowbench.summary import number
 
 _NOUNS = {
     "false_positive_copies": "needless copies",
+    "frames_peak": "frames at the peak",
     "fork_ns_mean": "mean fork time",
     "fork_ns_p50": "median fork time",
     "fork_ns_p99": "fork time at the 99th percentile",
