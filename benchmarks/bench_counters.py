@@ -23,7 +23,7 @@ def _counter(version: int) -> Callable[[Track], Track]:
 
     def mark(track: Track) -> Track:
         metric = track.__name__.removeprefix("track_")
-        facts = {"unit": METRICS[metric].unit, "version": f"{metric}-{version}", "less_is_better": True}
+        facts = {"unit": METRICS[metric], "version": f"{metric}-{version}", "less_is_better": True}
         for name, value in facts.items():
             setattr(track, name, value)
         return track
@@ -61,8 +61,16 @@ class Counters(_Cells):
         return _value(cells, policy, workload, "false_positive_copies")
 
     @_counter(version=1)
-    def track_losses(self, cells: Cells, policy: str, workload: str) -> int | None:
-        return _value(cells, policy, workload, "losses")
+    def track_leaks(self, cells: Cells, policy: str, workload: str) -> int | None:
+        return _value(cells, policy, workload, "leaks")
+
+    @_counter(version=1)
+    def track_lost_pins(self, cells: Cells, policy: str, workload: str) -> int | None:
+        return _value(cells, policy, workload, "lost_pins")
+
+    @_counter(version=1)
+    def track_lost_gets(self, cells: Cells, policy: str, workload: str) -> int | None:
+        return _value(cells, policy, workload, "lost_gets")
 
     @_counter(version=1)
     def track_frames_peak(self, cells: Cells, policy: str, workload: str) -> int | None:
