@@ -19,7 +19,9 @@ def open_kernel(text: str) -> Kernel:
         from cowbench.linux.host import Host
 
         return Host()
-    raise KernelError(f"{image_path(text)}: guests cannot be started yet; give host")
+    from cowbench.linux.guest import Guest
+
+    return Guest(text, image_path(text))
 
 
 def build_of(text: str) -> str:
@@ -30,7 +32,7 @@ def build_of(text: str) -> str:
 
 
 def image_path(text: str) -> Path:
-    """The bzImage that `text` means: the path of one, or the name of a cached kernel such as debian:6.1."""
+    """Return the bzImage that `text` means: the path of one, or the name of a cached kernel such as debian:6.1."""
     if Path(text).is_file():
         return Path(text)
     if ":" in text and "/" not in text:
