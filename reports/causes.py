@@ -6,7 +6,7 @@ from fractions import Fraction
 from cowbench import schema
 from cowbench.ledger import CAUSES
 from cowbench.report.model import Block, Cell, Line, Paragraph, Table, Terms, count
-from cowbench.report.prose import spaced
+from cowbench.report.prose import cause as cause_name
 from cowbench.report.results import Results
 from cowbench.report.section import Section
 from cowbench.report.stacks import Bar, drawings
@@ -27,15 +27,15 @@ class Causes(Section):
             return
         yield Paragraph("Copies of frames that nobody but the writer observed, by the first test that sent them there.")
         causes = [cause for cause in CAUSES if any(cause in bar.causes for bar in places)]
-        meanings = ((spaced(cause), schema.METRICS[COLUMN.format(cause)].description) for cause in causes)
+        meanings = ((cause_name(cause), schema.METRICS[COLUMN.format(cause)].description) for cause in causes)
         yield Terms(tuple((name, f"{words.removeprefix('... ')}.") for name, words in meanings))
         if everywhere:
-            caption = "Causes by policy: sums over the workloads that all policies ran"
+            caption = "Causes by policy: shares and number, in sum over the workloads that all ran"
             yield from drawings("by-policy", caption, everywhere)
             caption = "Needless copies by policy and cause: sums over workloads of means over seeds"
             yield _table("policies", caption, everywhere, causes)
         one, several = _split(places)
-        caption = "Causes by policy and workload: means over seeds"
+        caption = "Causes by policy and workload: shares of the policy's needless copies, and number (mean over seeds)"
         yield from drawings("by-workload", caption, several)
         if one:
             words = "; ".join(f"{policy} ({cause})" for policy, cause in one.items())
@@ -74,13 +74,13 @@ def _split(bars: Sequence[Bar]) -> tuple[dict[str, str], list[Bar]]:
     causes: dict[str, set[str]] = {}
     for bar in bars:
         causes.setdefault(bar.policy, set()).update(bar.causes)
-    one = {policy: spaced(next(iter(found))) for policy, found in causes.items() if len(found) == 1}
+    one = {policy: cause_name(next(iter(found))) for policy, found in causes.items() if len(found) == 1}
     return one, [bar for bar in bars if bar.policy not in one]
 
 
 def _table(name: str, caption: str, bars: Sequence[Bar], causes: Sequence[str]) -> Table:
     where = any(bar.workload for bar in bars)
-    head: Line = ("policy", *(["workload"] if where else []), "needless", *map(spaced, causes))
+    head: Line = ("policy", *(["workload"] if where else []), "needless", *map(cause_name, causes))
     return Table(name, caption, head, tuple(_line(bar, causes) for bar in bars))
 
 

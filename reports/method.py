@@ -2,7 +2,7 @@
 
 import gzip
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from cowbench import again, export
@@ -24,6 +24,7 @@ from cowbench.report.model import (
 from cowbench.report.prose import plural, spaced
 from cowbench.report.results import Results
 from cowbench.report.section import Section
+from cowbench.schema import Row
 
 FACTS = ("started", "cells", "cowbench", "commit", "engine", "python", "numpy", "system", "machine")
 
@@ -101,35 +102,33 @@ def _again(results: Results) -> Iterator[Block]:
     yield Paragraph("All rows were made by:")
     yield Bullets(tuple(map(Code, commands)))
     words: Words = (
-        "One cell is made by its line below; ",
+        "A line below makes the trials of one policy on one workload; ",
         Code('"seed": 3'),
         " in it makes one row. The same plug-ins, seed and profile give the same row, bit for bit.",
     )
     yield Paragraph(words)
     seeds: dict[tuple[str, str], list[int]] = {}
-    for row in results.rows:
+    for row in (*results.rows, *results.points):
         seeds.setdefault((row["policy"], row["workload"]), []).append(row["seed"])
-    files = results.files
     rows: tuple[Line, ...] = tuple(
-        (policy, workload, count(len(found)), Code(again.command(policy, workload, files=files)))
+        (Code(again.command(policy, workload, files=results.files)), count(len(found)))
         for (policy, workload), found in seeds.items()
     )
-    table = Table("specs", "How to run each cell again", ("policy", "workload", "seeds", "command"), rows)
+    table = Table("specs", "How to run each cell again", ("command", "seeds"), rows)
     yield Fold(f"The commands of {plural(len(rows), 'cell')}", (table,))
 
 
 def _downloads(results: Results) -> Iterator[Block]:
     yield Paragraph("Each table of this report carries its numbers as CSV. All rows, with all columns and parameters:")
-    yield Download(
-        "rows.csv.gz", "application/gzip", _rows(results), f"{plural(len(results.rows), 'row')}, one a trial"
-    )
+    rows = (*results.rows, *results.points)
+    yield Download("rows.csv.gz", "application/gzip", _csv(rows), f"{plural(len(rows), 'row')}, one a trial")
     profiles = {run["profile"] for run in results.runs if "profile" in run}
     for number, profile in enumerate(sorted(profiles)):
         name = f"profile{number or ''}.json"
         yield Download(name, "application/json", profile.encode(), "the costs behind modelled times, for --profile")
 
 
-def _rows(results: Results) -> bytes:
+def _csv(rows: Sequence[Row]) -> bytes:
     stream = io.StringIO()
-    export.write_csv(results.rows, stream)
+    export.write_csv(rows, stream)
     return gzip.compress(stream.getvalue().encode(), mtime=0)

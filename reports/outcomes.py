@@ -3,15 +3,30 @@
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
 
-from cowbench import schema, spec
+from cowbench import again, schema, spec
 from cowbench.conformance import on_model
+from cowbench.errors import PluginError
 from cowbench.report import winners
-from cowbench.report.model import Block, Bullets, Cell, Heading, Line, Paragraph, Switch, Table, Terms, Words, count
-from cowbench.report.prose import spaced
+from cowbench.report.model import (
+    Block,
+    Bullets,
+    Cell,
+    Heading,
+    Line,
+    Paragraph,
+    Switch,
+    Table,
+    Terms,
+    Tone,
+    Words,
+    count,
+)
+from cowbench.report.prose import series, spaced
 from cowbench.report.results import LOSSES, Results
 from cowbench.report.section import Section
 
-COLUMNS = (*LOSSES, "torn_snapshots", "missed_early_copies", "lost_pins_documented")
+BAD = (*LOSSES, "torn_snapshots")
+COLUMNS = (*BAD, "missed_early_copies", "lost_pins_documented")
 
 
 class Outcomes(Section):
@@ -37,8 +52,7 @@ class Outcomes(Section):
 
 def _verdict(results: Results, policy: str) -> Line:
     sums = [sum(results.where(policy, name).values()) for name in COLUMNS]
-    bad = (*LOSSES, "torn_snapshots")
-    counts = [count(n, tone="bad" if n and name in bad else "") for name, n in zip(COLUMNS, sums, strict=True)]
+    counts = [count(n, tone="bad" if n and name in BAD else "") for name, n in zip(COLUMNS, sums, strict=True)]
     return (Cell(policy, group=policy), winners.verdict(results, policy), *counts)
 
 
@@ -47,25 +61,29 @@ def _where(results: Results, outcome: str) -> Table:
     found = {policy: results.where(policy, outcome) for policy in results.policies}
     workloads = [w for w in results.workloads if any(w in places for places in found.values())]
     head: Line = ("workload", *(Cell(policy, group=policy) for policy in results.policies))
-    rows = tuple(_place(workload, found) for workload in workloads)
+    tone: Tone = "bad" if outcome in BAD else ""
+    rows = tuple(_place(workload, found, tone) for workload in workloads)
     caption = f"{spaced(outcome).capitalize()} ({schema.METRICS[outcome].unit}), sums over seeds"
     return Table(outcome, caption, head, rows)
 
 
-def _place(workload: str, found: Mapping[str, Mapping[str, int | Fraction]]) -> Line:
+def _place(workload: str, found: Mapping[str, Mapping[str, int | Fraction]], tone: Tone) -> Line:
     counts = {policy: places.get(workload, 0) for policy, places in found.items()}
-    return (workload, *(count(n, tone="bad" if n else "", group=policy) for policy, n in counts.items()))
+    return (workload, *(count(n, tone=tone if n else "", group=policy) for policy, n in counts.items()))
 
 
 def _conformance(results: Results) -> Iterator[Block]:
     """Judge the policies of the store on the kernel's own cases; those that cannot be are named with the reason."""
     judged: dict[str, Verdicts] = {}
-    problems: list[Words] = []
+    absent: list[str] = []
+    broken: list[Words] = []
     for policy in results.policies:
         try:
-            judged[policy] = _judged(policy)
+            judged[policy] = _judged(again.by_file(policy, results.files))
+        except PluginError:
+            absent.append(policy)
         except Exception as error:  # a rule of the user's may do anything
-            problems.append(f"{policy} is not judged here: {' '.join(str(error).split())}")
+            broken.append(f"{policy} fails on them: {' '.join(str(error).split())}")
     yield Heading("The kernel's own cases")
     yield Paragraph(
         "The anonymous-page cases of the kernel's selftests (mm/cow.c), judged on the model when this report was "
@@ -73,8 +91,10 @@ def _conformance(results: Results) -> Iterator[Block]:
     )
     if judged:
         yield _cases(judged)
-    if problems:
-        yield Bullets(tuple(problems))
+    if absent:
+        yield Paragraph(f"Not judged, because their files are not at hand: {series(absent)}.", "note")
+    if broken:
+        yield Bullets(tuple(broken))
 
 
 Verdicts = dict[tuple[int, str], dict[str, str]]

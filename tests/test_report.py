@@ -7,26 +7,22 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from cowbench import costs, report
+from cowbench.cli import cli
 from cowbench.errors import CowbenchError
 from cowbench.report import assembly, page, sensitivity
 from cowbench.report.results import Results
 from cowbench.schema import Row
 from cowbench.store import Store
 from tests.conftest import make_result, make_row, write_plugin
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Browser
-
-PROFILE = costs.read_profile()
-RUN = {"run": 1, "started": "2026-01-01T00:00:00+00:00", "cells": 4, "command": "cowbench run", "engine": "e1"}
+from tests.report_cases import PROFILE, RUN, failed
 
 
 def row(policy: str, workload: str = "w1", seed: int = 0, **values: Any) -> Row:
@@ -38,7 +34,7 @@ def row(policy: str, workload: str = "w1", seed: int = 0, **values: Any) -> Row:
 
 
 def results(*rows: Row, **run: Any) -> Results:
-    return Results(rows, [RUN | {"profile": PROFILE.to_json()} | run])
+    return Results(rows, [RUN | run])
 
 
 def rendered(found: Results) -> str:
@@ -62,10 +58,10 @@ FOUR = (
 def test_the_answer_names_the_winner_the_next_and_the_yardstick_with_their_numbers() -> None:
     words = text(*FOUR)
     assert "clean copies least of those that leak nothing and lose no pin: 90 pages, 10 of them needlessly" in words
-    assert "Next is eager with 10.0 times as many (900): worse on 1 of 1 workload." in words
+    assert "Next is eager with 10.0 times as many (900): worse on 1 of 1 workload, controls aside." in words
     assert "oracle, which sees what no kernel can, has 11 % fewer (80)." in words
     assert "leaky copies less than clean, and leaks or loses pins." in words
-    assert "100% of clean's needless copies come from swap cache" in words
+    assert "100 % of clean's needless copies come from swap cache" in words
     assert "leaky leaks on w1." in words
 
 
@@ -112,11 +108,6 @@ def test_comparisons_say_how_many_are_exact_and_what_stays_undecided() -> None:
     assert "Undecided: untestable on 1." in text(*(r for r in rows if r["seed"] < 3))
 
 
-def failed(policy: str) -> Row:
-    made = make_row(policy, "w1", status="failed", error="policy bad.py:3: it broke")
-    return {name: None if value == 0 and name not in ("seed", "sees_truth") else value for name, value in made.items()}
-
-
 def test_means_are_over_seeds() -> None:
     found = results(row("a", copies=1), row("a", seed=1, copies=2))
     assert found.sums("copies")["a"] == 1.5
@@ -159,19 +150,61 @@ def test_nothing_is_asked_from_outside() -> None:
     assert "@import" not in found
 
 
-def test_the_same_store_gives_the_same_bytes(tmp_path: Path) -> None:
-    with Store(tmp_path / "s.db") as store:
-        made = [make_result(one) for one in FOUR]
+def stored(folder: Path, *rows: Row) -> Path:
+    """Write a store with these rows and return its path."""
+    with Store(folder / "s.db") as store:
+        made = [make_result(one) for one in rows]
         run = {name: value for name, value in RUN.items() if name not in ("run", "cells", "started")}
-        store.add(made, store.begin_run("2026-01-01T00:00:00+00:00", run | {"profile": PROFILE.to_json()}))
+        store.add(made, store.begin_run("2026-01-01T00:00:00+00:00", run))
         store.point((r.row["policy"], r.row["workload"], r.row["seed"], r.key) for r in made)
-    pages = []
+    return folder / "s.db"
+
+
+def test_the_same_store_gives_the_same_bytes_of_page_and_pdf(tmp_path: Path) -> None:
+    store = stored(tmp_path, *FOUR)
+    made = []
     for hash_seed in ("1", "2"):
-        words = ["report", "--store", str(tmp_path / "s.db"), "--output", str(tmp_path / hash_seed)]
-        environment = os.environ | {"PYTHONHASHSEED": hash_seed}
+        words = ["report", "--store", str(store), "--output", str(tmp_path / hash_seed)]
+        environment = os.environ | {"PYTHONHASHSEED": hash_seed, "TZ": f"UTC{hash_seed}"}
         subprocess.run([sys.executable, "-m", "cowbench", *words], check=True, env=environment, capture_output=True)
-        pages.append((tmp_path / hash_seed / "index.html").read_bytes())
-    assert pages[0] == pages[1]
+        made.append([(tmp_path / hash_seed / name).read_bytes() for name in ("index.html", "report.pdf")])
+    assert made[0] == made[1]
+
+
+def test_a_section_given_by_its_file_is_added_and_one_that_is_none_is_refused(tmp_path: Path) -> None:
+    store = str(stored(tmp_path, *FOUR))
+    mine = write_plugin(tmp_path, "mine", SECTION)
+    call = ["report", "--store", store, "--output", str(tmp_path / "out"), "--section"]
+    done = CliRunner().invoke(cli, [*call, mine, "--no-pdf"])
+    assert done.exit_code == 0, done.output
+    assert [file.name for file in (tmp_path / "out").iterdir()] == ["index.html"]
+    assert "4 &lt;rows&gt;" in (tmp_path / "out" / "index.html").read_text()
+    wrong = write_plugin(tmp_path, "wrong", "class")
+    done = CliRunner().invoke(cli, [*call, wrong])
+    assert done.exit_code == 2
+    assert re.fullmatch(rf"cowbench: section {wrong}:1: SyntaxError.*\n", done.stderr)
+    done = CliRunner().invoke(cli, [*call, str(tmp_path / "none.py")])
+    assert (done.exit_code, done.stderr.count("\n")) == (2, 1)
+
+
+def test_a_baseline_is_what_the_others_are_compared_with_and_must_be_there(tmp_path: Path) -> None:
+    store = str(stored(tmp_path, *FOUR))
+    call = ["report", "--store", store, "--output", str(tmp_path), "--no-pdf", "--baseline"]
+    assert CliRunner().invoke(cli, [*call, "eager"]).exit_code == 0
+    assert "held against eager" in (tmp_path / "index.html").read_text()
+    done = CliRunner().invoke(cli, [*call, "eagre"])
+    assert (done.exit_code, done.stderr) == (2, f"cowbench: no policy 'eagre' in {store}: did you mean 'eager'?\n")
+
+
+@pytest.mark.parametrize("blocked", ["index.html", "report.pdf"])
+def test_when_one_file_cannot_be_written_neither_is(tmp_path: Path, blocked: str) -> None:
+    store = stored(tmp_path, *FOUR)
+    output = tmp_path / "out"
+    (output / blocked).mkdir(parents=True)  # a folder where the file should be, for root may write everywhere
+    done = CliRunner().invoke(cli, ["report", "--store", str(store), "--output", str(output)])
+    assert done.exit_code == 2
+    assert re.fullmatch(rf"cowbench: \S*{blocked}: cannot be written \(.*\); give another --output\n", done.stderr)
+    assert [file.name for file in output.iterdir()] == [blocked]
 
 
 SECTION = """from collections.abc import Iterator
@@ -206,12 +239,10 @@ def test_a_section_of_ones_own_is_there_and_a_broken_one_takes_nothing_with_it(
     assert "clean copies least" in words
 
 
-def test_a_page_that_cannot_be_written_is_named(tmp_path: Path) -> None:
-    with Store(tmp_path / "s.db"):
-        pass
+def test_an_output_that_is_a_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "report").write_text("in the way")
-    with pytest.raises(CowbenchError, match="cannot be written"):
-        report.write(tmp_path / "s.db", tmp_path / "report")
+    with pytest.raises(CowbenchError, match=r"report: cannot be written .*give another --output"):
+        report.write(stored(tmp_path), tmp_path / "report")
 
 
 def test_rows_of_two_engines_or_profiles_are_pointed_out() -> None:
@@ -229,47 +260,3 @@ def test_halving_a_cost_turns_orders_that_hang_on_it() -> None:
     assert found["early_copy", 2.0].turned == 0
     assert found["fork_base", 0.5].turned == 0
     assert ("fork_per_pte", 0.5) not in found  # published, not assumed
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    path = os.environ.get("COWBENCH_BROWSER", "/usr/bin/chromium")
-    if not Path(path).exists() and not os.environ.get("CI"):
-        pytest.skip("no Chromium; set COWBENCH_BROWSER to its path")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=path)
-        yield chromium
-        chromium.close()
-
-
-@pytest.mark.browser
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_browser_without_network_shows_the_page(tmp_path: Path, browser: Browser, scheme: Any) -> None:
-    (tmp_path / "index.html").write_text(rendered(results(*FOUR)), encoding="utf-8")
-    context = browser.new_context(offline=True, color_scheme=scheme, viewport={"width": 1200, "height": 900})
-    tab = context.new_page()
-    said: list[str] = []
-    asked: list[str] = []
-    tab.on("console", lambda message: said.append(message.text))
-    tab.on("pageerror", lambda error: said.append(str(error)))
-    tab.on("request", lambda request: asked.append(request.url))
-    tab.goto((tmp_path / "index.html").as_uri())
-    assert tab.get_by_text("clean copies least").is_visible()
-    assert tab.locator("svg[role=img]").count() == 3
-    assert tab.locator("svg text", has_text="swap cache").first.is_visible()
-    ink, paper = (tab.evaluate(f"getComputedStyle(document.body).{name}") for name in ("color", "backgroundColor"))
-    assert (brightness(ink) > brightness(paper)) == (scheme == "dark")
-    ink_of_figure = tab.evaluate("getComputedStyle(document.querySelector('svg[role=img]')).color")
-    assert ink_of_figure == ink
-    assert tab.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    assert said == []
-    assert asked == [(tmp_path / "index.html").as_uri()]
-    tab.emulate_media(media="print")
-    assert not tab.get_by_role("navigation").is_visible()
-    context.close()
-
-
-def brightness(colour: str) -> int:
-    return sum(map(int, re.findall(r"\d+", colour)[:3]))

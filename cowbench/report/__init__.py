@@ -5,9 +5,9 @@ The same store gives the same bytes of both.
 
 from __future__ import annotations
 
-import os
+import errno
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from cowbench.errors import CowbenchError, ParameterError
@@ -48,23 +48,21 @@ def write(
     files = {output / "index.html": page.render(report).encode()}
     if pdf:
         files[output / "report.pdf"] = printed.render(report)
-    for file, contents in files.items():
-        _replace(file, contents)
+    _replace(output, files)
     return list(files)
 
 
-def _replace(file: Path, contents: bytes) -> None:
-    """Write a file so that it is there whole or not at all."""
+def _replace(output: Path, files: Mapping[Path, bytes]) -> None:
+    """Write files so that all of them are there whole, or none is touched."""
+    at = output
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}-")
-        try:
-            with os.fdopen(handle, "wb") as stream:
-                stream.write(contents)
-            Path(name).chmod(0o644)
-            Path(name).replace(file)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+        output.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=output, prefix=".report-") as folder:
+            for at, contents in files.items():
+                if at.is_dir():
+                    raise IsADirectoryError(errno.EISDIR, "it is a folder")
+                (Path(folder) / at.name).write_bytes(contents)
+            for at in files:
+                (Path(folder) / at.name).replace(at)
     except OSError as error:
-        raise CowbenchError(f"{file}: cannot be written ({error.strerror}); give another --output") from None
+        raise CowbenchError(f"{at}: cannot be written ({error.strerror}); give another --output") from None

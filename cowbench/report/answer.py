@@ -8,7 +8,8 @@ from fractions import Fraction
 
 from cowbench.ledger import CAUSES
 from cowbench.report.model import Link, Strong, Words
-from cowbench.report.prose import plural, series, spaced
+from cowbench.report.prose import cause as cause_name
+from cowbench.report.prose import plural, series
 from cowbench.report.results import BROKEN, LOSSES, VERBS, Results
 from cowbench.summary import number
 
@@ -49,7 +50,7 @@ def _verdicts(results: Results, best: str, policy: str) -> str:
         return ""
     counts = Counter(one.verdict for one in results.family.of(policy=policy, metric="copies"))
     words = [f"{verdict} on {times}" for verdict, times in counts.most_common()]
-    return f": {series(words)} of {plural(counts.total(), 'workload')}" if words else ""
+    return f": {series(words)} of {plural(counts.total(), 'workload')}, controls aside" if words else ""
 
 
 def _yardstick(results: Results, best: str) -> Iterator[Words]:
@@ -102,8 +103,12 @@ def needless(results: Results) -> Iterator[Words]:
         return
     sums = {cause: results.sums(f"false_positive_cause_{cause}")[best] for cause in CAUSES}
     most = max(CAUSES, key=lambda cause: sums[cause])
-    share = float(sums[most] / results.sums("false_positive_copies")[best])
-    yield (f"{share:.0%} of {best}'s needless copies come from {spaced(most)} (", Link("all causes", "causes"), ").")
+    share = 100 * float(sums[most] / results.sums("false_positive_copies")[best])
+    yield (
+        f"{share:.0f} % of {best}'s needless copies come from {cause_name(most)} (",
+        Link("all causes", "causes"),
+        ").",
+    )
 
 
 def certainty(results: Results) -> Iterator[Words]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from functools import cache
 
 from cowbench.report import model, tables
-from cowbench.report.model import Table
+from cowbench.report.model import Cell, Code, Piece, Table, Words
 
 PAGE = 515.0
 """Points between the margins of an A4 page."""
@@ -23,16 +23,18 @@ LIBERTINUS = 0.88
 """Width of Latin text in Libertinus Serif beside that of DejaVu Sans, at most."""
 BOLD = 1.12
 """How much wider bold letters are, at most."""
+MONO = 3.95
+"""Points of a letter of program text in tables."""
 BREAK = "\u200b"  # a zero-width space: a line may end here
 
 
-def breakable(text: str, width: float) -> str:
-    """Return text that may be broken after the punctuation of specs, where a word is wider than its column.
+def breakable(piece: Piece, room: float) -> str:
+    """Return text that may be broken after the punctuation of specs, where a word is wider than the room it has.
 
     Only there, because whoever searches for a name does not find it across a break.
     """
-    room = width - INSET
-    return "".join(part if _width(part) <= room else BREAK.join(_parts(part)) for part in re.split(r"(\s+)", text))
+    words = re.split(r"(\s+)", model.plain(piece))
+    return "".join(word if _set(word, piece) <= room else BREAK.join(_parts(word)) for word in words)
 
 
 def _parts(word: str) -> list[str]:
@@ -57,6 +59,8 @@ def split(table: Table) -> Iterator[tuple[list[float], list[int]]]:
 
 def _spread(narrowest: list[float], natural: list[float]) -> list[float]:
     """Give every column what it needs at least, and share what is left by what each would like beyond."""
+    if sum(natural) > PAGE:
+        natural = [max(least, min(best, WIDEST * PAGE)) for least, best in zip(narrowest, natural, strict=True)]
     room = PAGE - sum(narrowest)
     wish = sum(natural) - sum(narrowest)
     share = min(1.0, max(0.0, room / wish)) if wish else 0.0
@@ -65,27 +69,42 @@ def _spread(narrowest: list[float], natural: list[float]) -> list[float]:
 
 def _sizes(table: Table) -> tuple[list[float], list[float]]:
     """Return the width that each column needs at least, and the one it would like."""
-    narrowest, natural = [], []
+    narrowest, natural, numeric = [], [], tables.numeric(table)
     for column in range(len(table.head)):
-        head, *texts = (model.plain(model.cell(row[column]).text) for row in (table.head, *table.rows))
-        breaks = not tables.numeric(table, column)
-        least = max([_longest(head) * BOLD, *(_longest(text) if breaks else _width(text) for text in texts)])
+        head, *cells = (model.cell(row[column]) for row in (table.head, *table.rows))
+        measure = width if numeric[column] else _longest
+        least = max([_longest(head.text) * BOLD, *(measure(cell.text) * _weight(cell) for cell in cells)])
         if column == 0:
-            least = max(least, min(max(map(_width, texts), default=0.0), NAMES * PAGE))
-        most = max([_width(head) * BOLD, *map(_width, texts)])
+            least = max(least, min(max((width(cell.text) for cell in cells), default=0.0), NAMES * PAGE))
+        most = max([width(head.text) * BOLD, *(width(cell.text) * _weight(cell) for cell in cells)])
         narrowest.append(min(least, PAGE / 2) + INSET)
-        natural.append(max(min(most, WIDEST * PAGE) + INSET, narrowest[-1]))
+        natural.append(max(most + INSET, narrowest[-1]))
     return narrowest, natural
 
 
-def _longest(text: str) -> float:
+def _weight(cell: Cell) -> float:
+    return BOLD if cell.tone else 1.0
+
+
+def _longest(words: Words) -> float:
     """Return the width of the widest part that cannot be broken."""
-    return max((_width(part) for word in text.split() for part in _parts(word)), default=0.0)
+    parts = ((part, piece) for piece in pieces(words) for word in model.plain(piece).split() for part in _parts(word))
+    return max((_set(part, piece) for part, piece in parts), default=0.0)
 
 
-def _width(text: str) -> float:
-    """Return the width of text in points: as of DejaVu Sans, by which Libertinus Serif falls short in what it has."""
-    return sum(map(_advance, text)) * SIZE
+def width(words: Words) -> float:
+    """Return the width of words in points."""
+    return sum(_set(model.plain(piece), piece) for piece in pieces(words))
+
+
+def pieces(words: Words) -> tuple[Piece, ...]:
+    """Return the pieces of words."""
+    return words if isinstance(words, tuple) else (words,)
+
+
+def _set(text: str, piece: Piece) -> float:
+    """Return the width of text set as the piece it is of; DejaVu Sans steps in where Libertinus Serif has no letter."""
+    return len(text) * MONO if isinstance(piece, Code) else sum(map(_advance, text)) * SIZE
 
 
 @cache

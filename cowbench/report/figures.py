@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import re
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -66,7 +67,10 @@ def finish(drawn: Drawn, name: str, caption: str, alt: str, marks: Mapping[str, 
     name: unique in the section. alt: what it shows and where the numbers stand, for those who do not see it.
     """
     stream = io.StringIO()
-    drawn.savefig(stream, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+    with warnings.catch_warnings():
+        # Text stays text in the SVG; whoever shows it has other fonts for what DejaVu Sans lacks.
+        warnings.filterwarnings("ignore", r"Glyph \d+", UserWarning)
+        drawn.savefig(stream, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     text = stream.getvalue()
     svg = re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)
     svg = re.sub(r' (?:d|x|y|transform)="[^"]*"', _rounded, svg)

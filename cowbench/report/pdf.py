@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from cowbench.errors import CowbenchError
 from cowbench.report import assembly, columns, model, tables
 from cowbench.report.figures import INK
 from cowbench.report.model import (
@@ -21,6 +19,7 @@ from cowbench.report.model import (
     Figure,
     Fold,
     Heading,
+    Line,
     Link,
     Paragraph,
     Piece,
@@ -31,6 +30,7 @@ from cowbench.report.model import (
     Terms,
     Words,
 )
+from cowbench.report.typesetting import typeset
 
 HEIGHT = 660.0
 """Points that a figure may be high, so that it and its caption fit on a page."""
@@ -41,26 +41,13 @@ Tree = dict[str, Any]
 
 def render(report: Report) -> bytes:
     """Return the PDF. Raises CowbenchError if Typst cannot set it."""
-    import matplotlib as mpl
-    import typst
-
-    fonts = Path(mpl.get_data_path()) / "fonts" / "ttf"
     with tempfile.TemporaryDirectory(prefix="cowbench-") as name:
         folder = Path(name)
         template = resources.files("cowbench.report").joinpath("report.typ").read_text(encoding="utf-8")
+        text = json.dumps(tree(report), ensure_ascii=False)
         (folder / "report.typ").write_text(template, encoding="utf-8")
-        (folder / "report.json").write_text(json.dumps(tree(report)), encoding="utf-8")
-        try:
-            return typst.compile(
-                folder / "report.typ",
-                root=folder,
-                font_paths=[fonts],
-                ignore_system_fonts=True,
-                pdf_standards=["ua-1"],
-                timestamp=0,
-            )
-        except typst.TypstError as error:
-            raise CowbenchError(f"the PDF cannot be set: {error}; use --no-pdf and report this") from None
+        (folder / "report.json").write_text(text, encoding="utf-8")
+        return typeset(folder, text)
 
 
 def tree(report: Report) -> Tree:
@@ -79,7 +66,7 @@ def _blocks(blocks: tuple[Block, ...], place: str, targets: frozenset[str]) -> l
 
 def _block(block: Block, place: str, targets: frozenset[str]) -> Tree:
     def words(text: Words) -> list[Tree]:
-        return [_run(piece, targets) for piece in _pieces(text)]
+        return [_run(piece, targets) for piece in columns.pieces(text)]
 
     match block:
         case Paragraph():
@@ -103,22 +90,24 @@ def _block(block: Block, place: str, targets: frozenset[str]) -> Tree:
 
 
 def _table(table: Table, place: str, targets: frozenset[str]) -> Tree:
-    pieces = []
+    pieces, numeric = [], tables.numeric(table)
     for widths, chosen in columns.split(table):
-        at = list(zip(chosen, widths, strict=True))
-        head = [_cell(table.head[i], width, targets) | {"numeric": tables.numeric(table, i)} for i, width in at]
-        rows = [[_cell(row[i], width, targets) for i, width in at] for row in table.rows]
+        at = [(column, width, numeric[column]) for column, width in zip(chosen, widths, strict=True)]
+        head, *rows = ([_cell(row[c], width, right, targets) for c, width, right in at] for row in _lines(table))
         pieces.append({"widths": widths, "head": head, "rows": rows})
     csv = Download(f"{place}-{table.name}.csv", "text/csv", tables.to_csv(table).encode(), table.caption)
     return {"caption": table.caption, "label": f"{place}-{table.name}", "pieces": pieces, "csv": _file(csv)}
 
 
-def _cell(content: Content, width: float, targets: frozenset[str]) -> Tree:
+def _lines(table: Table) -> tuple[Line, ...]:
+    return (table.head, *table.rows)
+
+
+def _cell(content: Content, width: float, right: bool, targets: frozenset[str]) -> Tree:
     cell = model.cell(content)
-    runs = [_run(piece, targets) for piece in _pieces(cell.text)]
-    for run in runs:
-        run["text"] = columns.breakable(run["text"], width)
-    return {"text": runs, "numeric": cell.numeric, "share": cell.share, "tone": cell.tone}
+    room = width - columns.INSET
+    runs = [_run(piece, targets) | {"text": columns.breakable(piece, room)} for piece in columns.pieces(cell.text)]
+    return {"text": runs, "right": right, "share": cell.share, "tone": cell.tone}
 
 
 def _figure(figure: Figure, place: str) -> Tree:
@@ -134,10 +123,6 @@ def _file(file: Download) -> Tree:
     return {
         "name": file.name, "mime": file.mime, "contents": list(file.contents), "description": file.description
     }  # fmt: skip
-
-
-def _pieces(words: Words) -> Iterator[Piece]:
-    yield from words if isinstance(words, tuple) else (words,)
 
 
 def _run(piece: Piece, targets: frozenset[str]) -> Tree:

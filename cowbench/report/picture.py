@@ -16,7 +16,7 @@ def picture(results: Results) -> Figure:
     policies = results.ranking[::-1]
     copies, needless = results.sums("copies"), results.sums("false_positive_copies")
     marks: dict[str, Mark] = {}
-    with figures.figure(10, 1.0 + 0.32 * len(policies)) as (drawn, axes):
+    with figures.figure(10, 1.0 + (0.32 if len(policies) < 15 else 0.22) * len(policies)) as (drawn, axes):
         for row, policy in enumerate(policies):
             ends = [float(needless[policy]), float(copies[policy])]
             axes.plot(ends, [row, row], color=figures.COLOURS[1], linewidth=1.5, zorder=1)
@@ -28,8 +28,9 @@ def picture(results: Results) -> Figure:
         axes.set_xscale("symlog", linthresh=10)
         axes.set_xlim(-2, 2 * max(10.0, *map(float, copies.values())))
         axes.xaxis.set_major_formatter(lambda count, _: f"{count:,.0f}")
-        axes.set_xlabel(f"pages, in sum over {plural(len(results.common), 'workload')}")
-        caption = "Pages copied (dots), of them needlessly (diamonds), and what is lost"
+        axes.set_xlabel("pages")
+        where = plural(len(results.common), "workload")
+        caption = f"Pages copied (dots), of them needlessly (diamonds), in sum over {where}; and what is lost"
         alt = "Copies, needless copies and losses of each policy; numbers in the table below"
         return figures.finish(drawn, "picture", caption, alt, marks)
 

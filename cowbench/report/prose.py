@@ -28,3 +28,17 @@ def plural(count: int, one: str, many: str = "") -> str:
 def spaced(name: str) -> str:
     """Write the name of a column as words."""
     return name.replace("_", " ")
+
+
+def cause(name: str) -> str:
+    """Write a cause of needless copies as words; "policy" alone would be taken for the name of one."""
+    return _CAUSES.get(name, spaced(name))
+
+
+_CAUSES = {
+    "policy": "the rule itself",
+    "lru_batch_local": "local LRU batch",
+    "lru_batch_remote": "remote LRU batch",
+    "writeback_device": "stable writes",
+    "own_reference": "own references",
+}

@@ -14,7 +14,7 @@ from cowbench.costs import CostProfile, parse_profile
 from cowbench.history.files import Results as Commit
 from cowbench.schema import Row
 from cowbench.store import Store
-from cowbench.summary import Table
+from cowbench.summary import MISSING, Table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -78,8 +78,17 @@ class Results:
         return summary.names(self.rows, "workload")
 
     def table(self, metric: str) -> Table:
-        """Return a metric for each (policy, workload), real kernels among the policies."""
-        return summary.table((*self.rows, *self.measured), metric)
+        """Return a metric for each (policy, workload), real kernels among the policies.
+
+        It is the same dict each time, so do not change it.
+        """
+        if metric not in self._tables:
+            self._tables[metric] = summary.table((*self.rows, *self.measured), metric)
+        return self._tables[metric]
+
+    @cached_property
+    def _tables(self) -> dict[str, Table]:
+        return {}
 
     @cached_property
     def finished(self) -> list[str]:
@@ -102,7 +111,7 @@ class Results:
         """Return for each policy the sum over the common workloads of a metric's mean over seeds."""
         table = self.table(metric)
         return {
-            policy: sum((table[policy, workload].mean or Fraction() for workload in self.common), Fraction())
+            policy: sum((table.get((policy, name), MISSING).mean or Fraction() for name in self.common), Fraction())
             for policy in self.policies
         }
 
@@ -171,9 +180,9 @@ class Results:
 
     @cached_property
     def ranking(self) -> list[str]:
-        """Policies by the kinds of losses they have, leaks being the worst, then by copies."""
+        """Policies by whether they leak and whether they lose pins, then by copies."""
         copies = self.sums("copies")
-        lost = {policy: [bool(self.where(policy, loss)) for loss in LOSSES] for policy in self.policies}
+        lost = {policy: [bool(self.where(policy, loss)) for loss in BROKEN] for policy in self.policies}
         return sorted(self.policies, key=lambda policy: (*lost[policy], copies[policy], policy))
 
     @cached_property

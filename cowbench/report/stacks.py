@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from cowbench.ledger import CAUSES
 from cowbench.report import figures
 from cowbench.report.model import Figure, Mark
-from cowbench.report.prose import spaced
+from cowbench.report.prose import cause as cause_name
 from cowbench.summary import number
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def _drawn(name: str, caption: str, lines: Sequence[str | Bar]) -> Figure:
         for row, line in enumerate(lines):
             if isinstance(line, Bar):
                 _stack(axes, row, line, marks)
-        handles = [Patch(label=spaced(cause), **_look(cause)) for cause in shown]
+        handles = [Patch(label=cause_name(cause), **_look(cause)) for cause in shown]
         drawn.legend(handles=handles, loc="outside lower center", ncols=min(4, len(shown)))
         axes.set_yticks(range(len(lines)), [_label(line) for line in lines])
         for tick, line in zip(axes.get_yticklabels(), lines, strict=True):
@@ -82,8 +82,7 @@ def _drawn(name: str, caption: str, lines: Sequence[str | Bar]) -> Figure:
         axes.set_xlim(0, 1.1)
         axes.set_xticks([0, 0.25, 0.5, 0.75, 1])
         axes.xaxis.set_major_formatter(lambda share, _: f"{share:.0%}")
-        axes.set_xlabel("share of the policy's needless copies; the number is their count")
-        alt = f"{caption}. Causes: {', '.join(map(spaced, shown))}. All numbers stand in the table below."
+        alt = f"{caption}. Causes: {', '.join(map(cause_name, shown))}. All numbers stand in the table below."
         return figures.finish(drawn, name, caption, alt, marks)
 
 
@@ -93,7 +92,7 @@ def _stack(axes: Axes, row: int, bar: Bar, marks: dict[str, Mark]) -> None:
     for cause, copies in bar.causes.items():
         share = copies / bar.whole
         (part,) = axes.barh(row, float(share), left=float(left), height=0.75, **_look(cause))
-        words = f"{bar.policy}{where}: {number(copies)} of {number(bar.total)} needless copies, {spaced(cause)}"
+        words = f"{bar.policy}{where}: {number(copies)} of {number(bar.total)} needless copies, {cause_name(cause)}"
         figures.mark(marks, part, words, bar.policy)
         left += share
     axes.text(float(left) + 0.01, row, number(bar.total), va="center")

@@ -36,9 +36,9 @@ def _line(values: Table, policies: Sequence[str], workload: str) -> Line:
     return (workload, *shown)
 
 
-def numeric(table: model.Table, column: int) -> bool:
-    """Return whether a column holds numbers; its head then stands where they do."""
-    return any(model.cell(row[column]).numeric for row in table.rows)
+def numeric(table: model.Table) -> list[bool]:
+    """Return for each column whether it holds numbers, and so stands at the right."""
+    return [any(model.cell(row[column]).numeric for row in table.rows) for column in range(len(table.head))]
 
 
 def to_csv(table: model.Table) -> str:

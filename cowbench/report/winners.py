@@ -7,6 +7,7 @@ from fractions import Fraction
 
 from cowbench.ledger import CAUSES
 from cowbench.report.model import Cell, Line, Table, count
+from cowbench.report.prose import cause as cause_name
 from cowbench.report.prose import plural, series, spaced
 from cowbench.report.results import BROKEN, LOSSES, Results
 
@@ -77,4 +78,4 @@ def verdict(results: Results, policy: str) -> Cell:
 def _cause(results: Results, policy: str) -> str:
     sums = {cause: results.sums(f"false_positive_cause_{cause}")[policy] for cause in CAUSES}
     most = max(CAUSES, key=lambda cause: sums[cause])
-    return spaced(most) if sums[most] else "none"
+    return cause_name(most) if sums[most] else "none"
