@@ -1,4 +1,4 @@
-# make report   the default suite, then report/index.html
+# make report   the default suite, then report/index.html and report/report.pdf
 # make test     lint, types, tests
 # make bench    the speed and memory ratios of the model
 # make asv      measure this commit with asv, then the page .asv/html; make asv-compare BASE=... compares exact counters
