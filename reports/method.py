@@ -21,7 +21,7 @@ from cowbench.report.model import (
     Words,
     count,
 )
-from cowbench.report.prose import plural, spaced
+from cowbench.report.prose import plural, series, spaced
 from cowbench.report.results import Results
 from cowbench.report.section import Section
 from cowbench.schema import Row
@@ -107,9 +107,17 @@ def _again(results: Results) -> Iterator[Block]:
         " in it makes one row. The same plug-ins, seed and profile give the same row, bit for bit.",
     )
     yield Paragraph(words)
+    if results.kernels:
+        words = (
+            "Rows of ",
+            f"{series(results.kernels)} were made on that kernel: ",
+            Code("cowbench run --kernel host"),
+        )
+        yield Paragraph((*words, ", with the workloads as they are named here."))
     seeds: dict[tuple[str, str], list[int]] = {}
     for row in (*results.rows, *results.points):
-        seeds.setdefault((row["policy"], row["workload"]), []).append(row["seed"])
+        if row["policy"] not in results.kernels:
+            seeds.setdefault((row["policy"], row["workload"]), []).append(row["seed"])
     rows: tuple[Line, ...] = tuple(
         (Code(again.command(policy, workload, files=results.files)), count(len(found)))
         for (policy, workload), found in seeds.items()
@@ -120,7 +128,7 @@ def _again(results: Results) -> Iterator[Block]:
 
 def _downloads(results: Results) -> Iterator[Block]:
     yield Paragraph("Each table of this report carries its numbers as CSV. All rows, with all columns and parameters:")
-    rows = (*results.rows, *results.points)
+    rows = (*results.rows, *results.points, *results.measured)
     yield Download("rows.csv.gz", "application/gzip", _csv(rows), f"{plural(len(rows), 'row')}, one a trial")
     profiles = {run["profile"] for run in results.runs if "profile" in run}
     for number, profile in enumerate(sorted(profiles)):
