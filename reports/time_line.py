@@ -19,6 +19,8 @@ RUNS = 6
 """Runs of pages named in a sentence."""
 EXAMPLES = 5
 """Operations told of in full."""
+DOTS = (600, 1600)
+"""Rows and columns of the drawing, enough for print."""
 HINTS = 400
 """Most operations that say what they did when pointed at."""
 LOOKS: dict[Code, tuple[str, str]] = {
@@ -104,7 +106,13 @@ def _drawn(line: Timeline) -> Figure:
         extent = (0.5, columns * seen.operations + 0.5, -0.5, rows * seen.pages - 0.5)
         norm = BoundaryNorm(range(len(CODES) + 2), len(CODES) + 1)
         axes.imshow(
-            seen.codes, cmap=colours, norm=norm, origin="lower", extent=extent, aspect="auto", interpolation="none"
+            seen.enlarged(*DOTS),
+            cmap=colours,
+            norm=norm,
+            origin="lower",
+            extent=extent,
+            aspect="auto",
+            interpolation="none",
         )
         loud = [step for step in line.steps if not step.quiet]
         for place, step in enumerate(line.steps, start=1):

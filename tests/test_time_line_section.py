@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -83,6 +84,9 @@ def test_what_is_shown_adds_up_to_the_row() -> None:
     assert "warning" not in {block.kind for block in blocks if isinstance(block, Paragraph)}
     (figure,) = [block for block in blocks if isinstance(block, Figure)]
     assert "needless copy that loses a reference" in figure.svg
+    matrix = re.search(r'transform="matrix\(([-.0-9]+)', figure.svg)
+    assert matrix is not None
+    assert float(matrix[1]) != round(float(matrix[1]), 2)  # rounded, the picture is visibly smaller than its axes
     assert any(mark.hint.startswith("5: process 0 writes") for mark in figure.marks.values())
 
 

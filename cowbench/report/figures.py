@@ -73,10 +73,13 @@ def finish(drawn: Drawn, name: str, caption: str, alt: str, marks: Mapping[str, 
         drawn.savefig(stream, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     text = stream.getvalue()
     svg = re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)
-    svg = re.sub(r' (?:d|x|y|transform)="[^"]*"', _rounded, svg)
+    svg = re.sub(r' (?:d|x|y|transform)="(?!matrix)[^"]*"', _rounded, svg)
     return Figure(name, caption, alt, svg, drawn.get_figwidth(), drawn.get_figheight(), marks or {})
 
 
 def _rounded(attribute: re.Match[str]) -> str:
-    """Cut coordinates to hundredths of a point, which nobody can see, and line ends inside paths."""
+    """Cut coordinates to hundredths of a point, which nobody can see, and line ends inside paths.
+
+    The matrix that an image is drawn with stays: its factors are small, and a hundredth would show.
+    """
     return re.sub(r"(\.\d\d)\d+", r"\1", attribute[0]).replace(" \n", " ")

@@ -81,6 +81,11 @@ class Picture:
     pages: int
     operations: int
 
+    def enlarged(self, rows: int, columns: int) -> npt.NDArray[np.uint8]:
+        """Return the codes with each repeated, to this many rows and columns at least: what is drawn stays crisp."""
+        height, width = self.codes.shape
+        return self.codes.repeat(-(-rows // height), axis=0).repeat(-(-columns // width), axis=1)
+
     @property
     def found(self) -> list[Code]:
         """What it shows, in the order of CODES."""
