@@ -99,9 +99,7 @@ def _ends(metric: str, some: Sequence[Curve]) -> Table:
 def _table(moved: Sequence[Step], line: Sequence[Commit]) -> Table:
     dates = {one.commit: datetime.fromtimestamp(one.date / 1000, UTC).date().isoformat() for one in line}
     head = ("commit", "date", "counter", "policy", "workload", "before", "after", "verdict")
-    return Table(
-        "steps", "Counters that moved", head, tuple(_row(step, dates[step.commit]) for step in moved), long=True
-    )
+    return Table("steps", "Counters that moved", head, tuple(_row(step, dates[step.commit]) for step in moved))
 
 
 def _row(step: Step, date: str) -> Line:

@@ -15,11 +15,11 @@ from cowbench.report.model import (
     Fold,
     Heading,
     Line,
+    Listing,
     Paragraph,
     Table,
     Terms,
     Words,
-    count,
 )
 from cowbench.report.prose import plural, series, spaced
 from cowbench.report.results import Results
@@ -98,9 +98,8 @@ def _costs(results: Results) -> Iterator[Block]:
 
 
 def _again(results: Results) -> Iterator[Block]:
-    commands = sorted({str(run.get("command", "")) for run in results.runs})
     yield Paragraph("All rows were made by:")
-    yield Bullets(tuple(map(Code, commands)))
+    yield Bullets(tuple(map(Code, sorted({str(run.get("command", "")) for run in results.runs}))))
     words: Words = (
         "A line below makes the trials of one policy on one workload; ",
         Code('"seed": 3'),
@@ -114,16 +113,9 @@ def _again(results: Results) -> Iterator[Block]:
             Code("cowbench run --kernel host"),
         )
         yield Paragraph((*words, ", with the workloads as they are named here."))
-    seeds: dict[tuple[str, str], list[int]] = {}
-    for row in (*results.rows, *results.points):
-        if row["policy"] not in results.kernels:
-            seeds.setdefault((row["policy"], row["workload"]), []).append(row["seed"])
-    rows: tuple[Line, ...] = tuple(
-        (Code(again.command(policy, workload, files=results.files)), count(len(found)))
-        for (policy, workload), found in seeds.items()
-    )
-    table = Table("specs", "How to run each cell again", ("command", "seeds"), rows)
-    yield Fold(f"The commands of {plural(len(rows), 'cell')}", (table,))
+    cells = dict.fromkeys((row["policy"], row["workload"]) for row in (*results.rows, *results.points))
+    commands = [again.command(*cell, files=results.files) for cell in cells if cell[0] not in results.kernels]
+    yield Fold(f"The commands of {plural(len(commands), 'cell')}", (Listing(tuple(commands)),))
 
 
 def _downloads(results: Results) -> Iterator[Block]:

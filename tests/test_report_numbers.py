@@ -35,7 +35,7 @@ class Page(HTMLParser):
         self.marks: dict[str, str] = {}
         self.places: dict[str, float] = {}
         self.words: dict[str, str] = {}
-        self._section = self._table = self._mark = ""
+        self._section = self._table = self._figure = self._mark = ""
         self._in: list[str] = []
         self.feed(text)
 
@@ -54,9 +54,8 @@ class Page(HTMLParser):
         elif tag == "a" and facts.get("download", "").endswith(".csv"):
             contents = base64.b64decode(facts["href"].partition("base64,")[2])
             self.csv[self._table] = pd.read_csv(io.BytesIO(contents), index_col=0)
-        elif tag == "g" and "data-hint" in facts:
-            self._mark = facts["id"]
-            self.marks[facts["id"]] = facts["data-hint"]
+        elif tag == "figure":
+            self._figure, self._mark = facts["id"], ""
         elif tag == "use" and self._mark:
             self.places[self._mark] = float(facts["x"])
 
@@ -67,6 +66,9 @@ class Page(HTMLParser):
     def handle_data(self, data: str) -> None:
         if {"td", "th"} & set(self._in):
             self.tables[self._table][-1][-1] += data
+        elif self._in[-1:] == ["title"] and "svg" in self._in:
+            self._mark = f"{self._figure} {data}"
+            self.marks[self._mark] = data
         elif {"p", "li"} & set(self._in) and "svg" not in self._in:
             self.words[self._section] = self.words.get(self._section, "") + data
 
@@ -146,7 +148,7 @@ def test_marks_of_the_picture_say_the_sums_and_stand_in_their_order(page: Page, 
     sums = frame.groupby("policy", observed=True)[["copies", "false_positive_copies"]].sum() / 8
     expected = {f"{policy}: {shown(row.copies)} copies" for policy, row in sums.iterrows()}
     expected |= {f"{policy}: {shown(row.false_positive_copies)} needless copies" for policy, row in sums.iterrows()}
-    marks = {gid: words for gid, words in page.marks.items() if gid.startswith("overview-picture-")}
+    marks = {gid: words for gid, words in page.marks.items() if gid.startswith("overview-picture ")}
     assert set(marks.values()) == expected
     number = {gid: float(re.findall(r": ([\d,.]+) ", words)[0].replace(",", "")) for gid, words in marks.items()}
     assert sorted(number, key=lambda gid: number[gid]) == sorted(number, key=lambda gid: page.places[gid])

@@ -103,7 +103,7 @@ def test_without_its_script_every_metric_can_be_read(browser: Browser, files: di
         assert [choices.nth(n).is_visible() for n in range(3)] == [True, True, True]
         assert tab.locator("#matrix h3").all_inner_texts() == ["Copies", "Needless copies", "Fork latency"]
         assert tab.locator("button").count() == 0  # none that would do nothing
-        assert tab.locator("g[data-hint] > title").first.text_content()
+        assert tab.locator("g.mark > title").first.text_content()
 
 
 def test_the_switch_shows_one_metric_by_mouse_and_by_keyboard(browser: Browser, files: dict[str, Path]) -> None:
@@ -146,7 +146,7 @@ def test_pointing_at_a_mark_says_its_numbers_and_lights_its_policy_everywhere(
     browser: Browser, files: dict[str, Path]
 ) -> None:
     with Tab(browser, files["usual"]) as tab:
-        mark = tab.locator("#overview g[data-group=policy_c]").last
+        mark = tab.locator("#overview g.mark[data-group=policy_c]").last
         mark.hover()
         hint = tab.locator("#hint")
         assert hint.is_visible()
@@ -171,7 +171,7 @@ def test_arrow_keys_go_through_the_marks_of_a_figure(browser: Browser, files: di
         tab.keyboard.press("ArrowLeft")
         assert tab.locator("#hint").inner_text() == first
         tab.keyboard.press("ArrowLeft")
-        hints = canvas.locator("g[data-hint]")
+        hints = canvas.locator("g.mark")
         assert tab.locator("#hint").inner_text() == hints.last.get_attribute("data-hint")
         tab.keyboard.press("Escape")
         assert not tab.locator("#hint").is_visible()

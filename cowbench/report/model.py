@@ -66,6 +66,13 @@ class Terms:
 
 
 @dataclass(frozen=True)
+class Listing:
+    """Lines of program text, such as commands to be pasted."""
+
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Heading:
     """A heading within a section."""
 
@@ -103,14 +110,13 @@ Line = tuple[Content, ...]
 class Table:
     """A table whose first column names its rows. name: unique in its section; the CSV file is called after it.
 
-    head: one cell or word a column. rows: as many cells each. long: may be folded away where there is little room.
+    head: one cell or word a column. rows: as many cells each. A head's group is that of its column.
     """
 
     name: str
     caption: str
     head: Line
     rows: tuple[Line, ...]
-    long: bool = False
 
     def __post_init__(self) -> None:
         for row in self.rows:
@@ -168,7 +174,7 @@ class Download:
     description: str
 
 
-Block = Paragraph | Bullets | Terms | Heading | Table | Figure | Switch | Fold | Download
+Block = Paragraph | Bullets | Terms | Listing | Heading | Table | Figure | Switch | Fold | Download
 """One part of a section."""
 
 

@@ -22,7 +22,8 @@ for (const [number, box] of all(".switch").entries()) {
 
 const worth = (row, column) => {
   const cell = row.cells[column];
-  return "value" in cell.dataset ? Number(cell.dataset.value) : cell.textContent;
+  const number = parseFloat(cell.dataset.value ?? (cell.matches(".n") ? cell.textContent.replaceAll(",", "") : ""));
+  return Number.isNaN(number) ? cell.textContent : number;
 };
 const compare = (one, other) => {
   if (typeof one === typeof other) return one < other ? -1 : one > other ? 1 : 0;
@@ -59,6 +60,14 @@ for (const box of all(".table")) {
   });
 }
 
+for (const head of all("thead th[data-group]")) {
+  const rows = head.closest("table").tBodies[0].rows;
+  for (const row of rows) row.cells[head.cellIndex].dataset.group ??= head.dataset.group;
+}
+for (const title of all("g.mark > title")) {
+  title.parentNode.dataset.hint = title.textContent;
+  title.remove(); // the browser would say it a second time
+}
 const groups = new Map();
 for (const part of all("[data-group]")) {
   const name = part.dataset.group;
@@ -87,7 +96,6 @@ document.addEventListener("pointerover", event => {
   light(part ? part.dataset.group : "");
   say(event.target.closest("g[data-hint]"), event.clientX, event.clientY);
 });
-for (const title of all("g[data-hint] > title")) title.remove(); // the browser would say it a second time
 
 for (const canvas of all(".canvas")) {
   const marks = all("g[data-hint]", canvas);

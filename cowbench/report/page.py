@@ -29,6 +29,7 @@ def render(report: Report) -> str:
         "inline": inline, "breakable": breakable, "cell": model.cell, "plain": model.plain, "drawing": drawing,
         "kind": lambda block: type(block).__name__.lower(), "csv": _csv, "data": _data, "numeric": tables.numeric,
     }  # fmt: skip
+    environment.tests["unlike"] = unlike
     style, script = (_read(name) for name in ("style.css", "page.js"))
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return environment.get_template("page.html.j2").render(
@@ -59,16 +60,34 @@ def breakable(words: Words) -> Markup:
 
 def drawing(figure: model.Figure, identity: str) -> Markup:
     """Return a figure's SVG for the page: its ink is the page's, its ids its own, its marks say what they are."""
+    prefix = hashlib.sha256(identity.encode()).hexdigest()[:6]
     svg = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>", "", figure.svg, count=1, flags=re.DOTALL)
-    svg = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{identity}-", svg).replace(INK, "currentColor")
-    width, height = (float(size) for size in re.findall(r'(?:width|height)="([\d.]+)pt"', svg)[:2])
-    svg = re.sub(r'(width|height)="[\d.]+pt"\s*', "", svg, count=2)
-    for gid, mark in figure.marks.items():
-        start = f'<g id="{identity}-{gid}"'
-        facts = Markup(' data-hint="{}" data-group="{}"').format(mark.hint, mark.group)
-        svg = svg.replace(f"{start}>", Markup("{}{}><title>{}</title>").format(Markup(start), facts, mark.hint), 1)
-    label = Markup('<svg role="img" aria-label="{}" style="--width:{:.0f}pt;--height:{:.0f}pt"')
-    return Markup(svg.replace("<svg", label.format(figure.alt, width, height), 1))
+    svg = re.sub(r">\s+<", "><", re.sub(r'<g id="([^"]*)"([^>]*)>', lambda part: _part(part, figure), svg))
+    svg = re.sub(r'(<(?:path|clipPath|pattern) id="|url\(#|href="#)', rf"\g<1>{prefix}-", svg)
+    svg = re.sub(r'(width|height)="[\d.]+pt"\s*', "", svg.replace(INK, "currentColor"), count=2)
+    size = f"--width:{figure.width * 72:.0f}pt"
+    return Markup(svg.replace("<svg", Markup('<svg role="img" aria-label="{}" style="{}"').format(figure.alt, size), 1))
+
+
+def _part(found: re.Match[str], figure: model.Figure) -> str:
+    """Return the start of a group without its id; a mark says what it shows."""
+    gid, rest = found.groups()
+    if gid not in figure.marks:
+        return f"<g{rest}>"
+    mark = figure.marks[gid]
+    said = Markup('class="mark" data-group="{}"><title>{}</title>').format(mark.group, mark.hint)
+    return f"<g{rest} {said}"
+
+
+def unlike(cell: model.Cell) -> bool:
+    """Return whether the text of a cell does not say the number that it is sorted by."""
+    if not isinstance(cell.value, int | float):
+        return cell.value is not None
+    try:
+        said = float(model.plain(cell.text).replace(",", "").rstrip("*!"))
+    except ValueError:
+        return True
+    return abs(said - cell.value) > 0.051
 
 
 def _csv(table: model.Table) -> Markup:

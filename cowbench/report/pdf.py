@@ -21,6 +21,7 @@ from cowbench.report.model import (
     Heading,
     Line,
     Link,
+    Listing,
     Paragraph,
     Piece,
     Report,
@@ -75,6 +76,8 @@ def _block(block: Block, place: str, targets: frozenset[str]) -> Tree:
             return {"items": [words(item) for item in block.items]}
         case Terms():
             return {"items": [(term, words(meaning)) for term, meaning in block.items]}
+        case Listing():
+            return {"lines": list(block.lines)}
         case Heading():
             return {"text": block.text}
         case Table():
