@@ -198,6 +198,8 @@ class Store:
 
 
 def _connect(path: Path, read_only: bool) -> sqlite3.Connection:
+    if path.is_dir():
+        raise StoreError(f"{path}: a folder, not a store; give a file")
     if not read_only:
         return sqlite3.connect(path, timeout=_WAIT_S)
     if not path.is_file():

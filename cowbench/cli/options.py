@@ -8,7 +8,7 @@ import click
 
 store = click.option(
     "--store",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=click.Path(path_type=Path),
     default=Path("cowbench.db"),
     show_default=True,
     help="File of results.",
