@@ -38,7 +38,7 @@ class Outcomes(Section):
             yield Paragraph("No trials, no outcomes.")
             return
         head: Line = ("policy", "verdict", *map(spaced, COLUMNS))
-        rows = tuple(_verdict(results, policy) for policy in results.policies)
+        rows = tuple(_verdict(results, policy) for policy in results.everyone)
         yield Table("verdicts", "Outcomes by policy: sums over workloads and seeds", head, rows)
         yield Terms(tuple((spaced(name), f"{schema.METRICS[name].description}.") for name in COLUMNS))
         places = tuple(
@@ -51,9 +51,21 @@ class Outcomes(Section):
 
 
 def _verdict(results: Results, policy: str) -> Line:
-    sums = [sum(results.where(policy, name).values()) for name in COLUMNS]
-    counts = [count(n, tone="bad" if n and name in BAD else "") for name, n in zip(COLUMNS, sums, strict=True)]
-    return (Cell(policy, group=policy), winners.verdict(results, policy), *counts)
+    counts = [_sum(results, policy, name) for name in COLUMNS]
+    seen = any(_seen(results, policy, name) for name in LOSSES)
+    return (Cell(policy, group=policy), winners.verdict(results, policy) if seen else "not seen", *counts)
+
+
+def _sum(results: Results, policy: str, name: str) -> Cell:
+    if not _seen(results, policy, name):
+        return Cell("not seen")
+    total = sum(results.where(policy, name).values())
+    return count(total, tone="bad" if total and name in BAD else "")
+
+
+def _seen(results: Results, policy: str, name: str) -> bool:
+    """Return whether an outcome was counted at all: not all of a real kernel can be seen."""
+    return any(cell.values for (other, _), cell in results.table(name).items() if other == policy)
 
 
 def _where(results: Results, outcome: str) -> Table:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from cowbench import schema, spec, sweep
+from cowbench import grid, plugins, schema, spec, sweep
 from cowbench.abilities import Ability
 from cowbench.cli import cli
 from cowbench.costs import read_profile
@@ -20,6 +20,9 @@ from cowbench.linux.machine import Script
 from cowbench.machine import MachineConfig
 from cowbench.observation import Observation, Step
 from cowbench.operations import Fork, Operation
+from cowbench.report.model import Table, cell
+from cowbench.report.results import Results
+from cowbench.report.section import Section
 from cowbench.schema import Row
 from cowbench.spec import PluginSpec
 from cowbench.store import Store
@@ -208,3 +211,22 @@ def test_what_cannot_be_run_on_a_kernel_is_one_line(tmp_path: Path, words: list[
     assert ran.exit_code == 2
     assert says in ran.output
     assert "Traceback" not in ran.output
+
+
+def test_the_report_says_what_was_not_seen_of_a_kernel(tmp_path: Path) -> None:
+    loads = [workload("all_pinned:pages=64"), workload("swap_pressure")]
+    with Store(tmp_path / "s.db") as store:
+        running.run(Model(), running.grid("9.9", "", loads[1:], 1), store)
+        modelled = grid.grid([spec.parse("policy", "mapcount")], loads, 1, read_profile())
+        sweep.sweep(modelled, store, read_profile())
+        verdicts = next(block for block in _outcomes().build(Results.of(store)) if isinstance(block, Table))
+        assert [cell(word).text for word in verdicts.rows[-1][:3]] == ["kernel:9.9", "not seen", "not seen"]
+        running.run(Model(), running.grid("9.9", "", loads[:1], 1), store)
+        verdicts = next(block for block in _outcomes().build(Results.of(store)) if isinstance(block, Table))
+        assert [cell(word).text for word in verdicts.rows[-1][:3]] == ["kernel:9.9", "leaks and loses nothing", "0"]
+        assert len(verdicts.rows) == 2
+
+
+def _outcomes() -> Section:
+    section: Section = plugins.load("section", "outcomes")()
+    return section
