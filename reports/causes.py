@@ -5,7 +5,7 @@ from fractions import Fraction
 
 from cowbench import schema
 from cowbench.ledger import CAUSES
-from cowbench.report.model import Block, Cell, Line, Paragraph, Table, Terms, count
+from cowbench.report.model import Block, Cell, Fold, Line, Paragraph, Table, Terms, count
 from cowbench.report.prose import cause as cause_name
 from cowbench.report.results import Results
 from cowbench.report.section import Section
@@ -40,7 +40,8 @@ class Causes(Section):
         if one:
             words = "; ".join(f"{policy} ({cause})" for policy, cause in one.items())
             yield Paragraph(f"Not drawn by workload, because there is one cause only: {words}.", "note")
-        yield _table("workloads", "Needless copies by policy, workload and cause: means over seeds", places, causes)
+        caption = "Needless copies by policy, workload and cause: means over seeds"
+        yield Fold("All numbers by workload", (_table("workloads", caption, places, causes),))
 
 
 NOTHING = "No trials, no needless copies."

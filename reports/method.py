@@ -115,7 +115,7 @@ def _again(results: Results) -> Iterator[Block]:
         yield Paragraph((*words, ", with the workloads as they are named here."))
     cells = dict.fromkeys((row["policy"], row["workload"]) for row in (*results.rows, *results.points))
     commands = [again.command(*cell, files=results.files) for cell in cells if cell[0] not in results.kernels]
-    yield Fold(f"The commands of {plural(len(commands), 'cell')}", (Listing(tuple(commands)),))
+    yield Fold(f"The commands of {plural(len(commands), 'cell')}", (Listing("again.sh", tuple(commands)),))
 
 
 def _downloads(results: Results) -> Iterator[Block]:

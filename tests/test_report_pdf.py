@@ -55,7 +55,7 @@ def test_sentences_and_names_are_found_by_searching(files: dict[str, Path]) -> N
     text = " ".join(poppler("pdftotext", files["usual"], "-").split())
     assert "copies least of those that leak nothing and lose no pin" in text
     assert "page_count" in text
-    assert """cowbench run --store again.db --spec '{"policy": "page_count", "workload": "w3"}'""" in text
+    assert """cowbench run --store again.db --spec '{"policy": "mapcount", "workload": "w3"}'""" in text
     names = poppler("pdftotext", files["names"], "-")
     for name in set(NAMES) - {"سياسة"}:  # which is laid out from right to left
         assert name in names, name
@@ -67,7 +67,10 @@ def test_every_table_and_all_rows_are_attached(files: dict[str, Path]) -> None:
     assert set(attached) == {f"{c.name}-{t.name}.csv" for c, t in assembly.tables(built)} | {
         "rows.csv.gz",
         "profile.json",
+        "again.sh",
     }
+    commands = attached["again.sh"][0].decode().splitlines()
+    assert len(commands) == len({(row["policy"], row["workload"]) for row in USUAL}) > pdf.SHOWN
     (contents,) = attached["matrix-copies.csv"]
     assert contents.decode().splitlines()[0] == "workload,mapcount,page_count"
 

@@ -19,8 +19,6 @@ WIDEST = 0.45
 """Share of the page that a column may take before its text is broken, if other columns want room too."""
 NAMES = 0.2
 """Share of the page up to which the names of rows are not broken."""
-LIBERTINUS = 0.88
-"""Width of Latin text in Libertinus Serif beside that of DejaVu Sans, at most."""
 BOLD = 1.12
 """How much wider bold letters are, at most."""
 MONO = 3.95
@@ -116,5 +114,11 @@ def _advance(character: str) -> float:
     font = get_font(findfont("DejaVu Sans"))
     if not font.get_char_index(ord(character)):
         return 1.0
-    scale = LIBERTINUS if ord(character) < 0x250 and not character.isupper() else 1.0
-    return scale * font.load_char(ord(character), LoadFlags.NO_SCALE).horiAdvance / font.units_per_EM
+    return _scale(character) * font.load_char(ord(character), LoadFlags.NO_SCALE).horiAdvance / font.units_per_EM
+
+
+def _scale(character: str) -> float:
+    """Return how wide a letter of Libertinus Serif is beside that of DejaVu Sans, at most."""
+    if ord(character) >= 0x250 or character.isupper():
+        return 1.0
+    return 0.76 if character.isdigit() or character in ",." else 0.88

@@ -67,8 +67,9 @@ class Terms:
 
 @dataclass(frozen=True)
 class Listing:
-    """Lines of program text, such as commands to be pasted."""
+    """Lines of program text, such as commands; of many, the PDF shows a few and carries all as file `name`."""
 
+    name: str
     lines: tuple[str, ...]
 
 

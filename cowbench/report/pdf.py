@@ -33,6 +33,8 @@ from cowbench.report.model import (
 )
 from cowbench.report.typesetting import typeset
 
+SHOWN = 12
+"""Lines of a longer listing that are shown."""
 HEIGHT = 660.0
 """Points that a figure may be high, so that it and its caption fit on a page."""
 
@@ -77,7 +79,7 @@ def _block(block: Block, place: str, targets: frozenset[str]) -> Tree:
         case Terms():
             return {"items": [(term, words(meaning)) for term, meaning in block.items]}
         case Listing():
-            return {"lines": list(block.lines)}
+            return _listing(block)
         case Heading():
             return {"text": block.text}
         case Table():
@@ -90,6 +92,14 @@ def _block(block: Block, place: str, targets: frozenset[str]) -> Tree:
             return {"summary": block.summary, "blocks": _blocks(block.blocks, place, targets)}
         case Download():
             return _file(block)
+
+
+def _listing(listing: Listing) -> Tree:
+    if len(listing.lines) <= SHOWN:
+        return {"lines": list(listing.lines), "file": None}
+    text = "".join(f"{line}\n" for line in listing.lines).encode()
+    words = f"all {len(listing.lines):,} lines"
+    return {"lines": list(listing.lines[:SHOWN]), "file": _file(Download(listing.name, "text/plain", text, words))}
 
 
 def _table(table: Table, place: str, targets: frozenset[str]) -> Tree:
