@@ -59,12 +59,16 @@ class ForkLatency(Section):
 def _along(results: Results, curve: Curve) -> Iterator[Block]:
     what, unit, scale = _axis(curve)
     yield Paragraph((Strong(f"Against {what}"), f" ({curve.workload}), the slowest fork of a trial takes, under"))
-    yield Bullets(tuple(_told(curve, names, times) for names, times in curve.groups()))
+    slowest = tuple(_told(curve, series(names), times) for names, times in curve.groups())
+    typical = tuple(_told(curve, f"{kernel}, median fork", times) for kernel, times in curve.medians.items())
+    yield Bullets(slowest + typical)
     yield _curves(results, curve)
     head = ("policy", *(f"{number(value * scale)} {unit}".strip() for value in curve.values))
+    named = [(policy, policy, times) for policy, times in curve.times.items()]
+    named += [(f"{kernel}, median fork", kernel, times) for kernel, times in curve.medians.items()]
     rows: tuple[Line, ...] = tuple(
-        (Cell(policy, group=policy), *(count(time / 1000, group=policy) if time is not None else "" for time in times))
-        for policy, times in curve.times.items()
+        (Cell(name, group=group), *(count(time / 1000, group=group) if time is not None else "" for time in times))
+        for name, group, times in named
     )
     yield Table(f"along-{curve.workload}", f"Slowest fork against {what}, in microseconds", head, rows)
 
@@ -74,13 +78,13 @@ def _axis(curve: Curve) -> tuple[str, str, Fraction]:
     return AXES.get((curve.workload, curve.parameter), own)
 
 
-def _told(curve: Curve, names: Sequence[str], times: Sequence[Fraction | None]) -> Words:
+def _told(curve: Curve, name: str, times: Sequence[Fraction | None]) -> Words:
     """Say how fork time goes along a curve: it stays, steps or grows."""
     _, unit, scale = _axis(curve)
     points = [(value, time) for value, time in zip(curve.values, times, strict=True) if time is not None]
     at = [f"{number(value * scale)} {unit}".strip() for value, _ in points]
     took = [_time(time) for _, time in points]
-    who = Strong(series(names))
+    who = Strong(name)
     jump = step([time for _, time in points])
     if len(points) == 1:
         return (who, f": {took[0]} at {at[0]}.")

@@ -20,7 +20,8 @@ def at(policy: str, pages: int, ns: int | None, seed: int = 0, longterm: bool = 
     """Return a row of all_pinned at a size."""
     spec = "all_pinned" if default else f"all_pinned:pages={pages}"
     parameters = {"workload.pages": pages, "workload.longterm": longterm, "curve": "" if default else "pages"}
-    return make_row(policy, spec, seed, fork_ns_max=ns, fork_ns_mean=ns, forks=1, **parameters)
+    times = {"fork_ns_max": ns, "fork_ns_mean": ns, "fork_ns_p50": ns}
+    return make_row(policy, spec, seed, **times, forks=1, **parameters)
 
 
 ROWS = [
@@ -94,6 +95,15 @@ def test_a_kernel_has_points_where_it_was_measured(tmp_path: Path) -> None:
     assert [cell(content).value for content in line[1:]] == [123.456, None, None]
     (figure,) = [block for block in blocks if isinstance(block, Figure) and block.name == "curve-all_pinned"]
     assert "kernel:6.18" in {mark.hint for mark in figure.marks.values()}
+
+
+def test_of_a_kernel_the_median_is_told_where_it_is_another_than_the_slowest(tmp_path: Path) -> None:
+    kernel = [at("kernel:6.18", 256, 123_456) | {"fork_ns_p50": 80_000}, at("kernel:6.18", 1024, 400_000)]
+    blocks = built(read(tmp_path, ROWS + kernel))
+    assert "kernel:6.18, median fork: from 80 µs at 1 MiB to 400 µs at 4 MiB." in bullets(blocks)
+    (table,) = [block for block in blocks if isinstance(block, Table) and block.name == "along-all_pinned"]
+    assert plain(cell(table.rows[-1][0]).text) == "kernel:6.18, median fork"
+    assert [cell(content).value for content in table.rows[-1][1:]] == [80, 400, None]
 
 
 def test_a_store_of_kernels_alone_compares_them(tmp_path: Path) -> None:

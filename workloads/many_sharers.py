@@ -24,7 +24,10 @@ class ManySharers(Workload):
         ("has_pinned", "page_count"),
     )
     curve = "children"
-    points = tuple({"pages": 256, "children": children} for children in (1, 32, 256, 1023, 1024, 2048))
+    points = tuple(
+        {"pages": 256, "children": children, "longterm": True}  # programs cannot hold a short pin on a real kernel
+        for children in (1, 32, 256, 1023, 1024, 2048)
+    )
 
     pages: int = parameter(8, low=1, high=1024, unit="pages", source="assumed")
     children: int = parameter(1100, low=1, high=8192, unit="forks", source="W6: at least 1,023 to hit the bias")

@@ -9,22 +9,27 @@ from fractions import Fraction
 from cowbench.report.results import Results
 from cowbench.schema import Row
 
-METRIC = "fork_ns_max"
-"""What is drawn: the slowest fork of a trial, which is the one that finds most pages pinned or shared."""
+SLOWEST, MEDIAN = "fork_ns_max", "fork_ns_p50"
+"""What is drawn is the slowest fork of a trial, the one that finds most pages pinned or shared. On a real kernel it is
+also the one most disturbed by other things, so the median is told beside it.
+"""
+Times = dict[str, tuple[Fraction | None, ...]]
+"""policy -> ns at each value of a parameter, means over seeds; None where nothing was measured."""
 
 
 @dataclass(frozen=True)
 class Curve:
     """Fork times of policies on one workload along one parameter.
 
-    values: of the parameter, ascending. times: policy -> ns at each value, means over seeds; None where nothing was
-    measured.
+    values: of the parameter, ascending. times: the slowest fork of a trial. medians: the median fork of a trial on a
+    real kernel, where that is another one.
     """
 
     workload: str
     parameter: str
     values: tuple[int, ...]
-    times: dict[str, tuple[Fraction | None, ...]]
+    times: Times
+    medians: Times
 
     def groups(self) -> list[tuple[list[str], tuple[Fraction | None, ...]]]:
         """Return policies with the same times together, the fastest at the last value first."""
@@ -56,17 +61,22 @@ def _curve(results: Results, workload: str, parameter: str) -> Curve:
     rows = [
         row
         for row in (*points, *results.rows, *results.measured)
-        if row["workload_name"] == workload and _others(row, column) == others and row[METRIC] is not None
+        if row["workload_name"] == workload and _others(row, column) == others and row[SLOWEST] is not None
     ]
+    values = tuple(sorted({row[column] for row in rows}))
+    times, medians = (_times(rows, column, values, metric) for metric in (SLOWEST, MEDIAN))
+    kernels = [kernel for kernel in results.kernels if medians.get(kernel) != times.get(kernel)]
+    return Curve(workload, parameter, values, times, {kernel: medians[kernel] for kernel in kernels})
+
+
+def _times(rows: Sequence[Row], column: str, values: Sequence[int], metric: str) -> Times:
     by_cell: dict[tuple[str, int], dict[int, int]] = {}
     for row in rows:
-        by_cell.setdefault((row["policy"], row[column]), {})[row["seed"]] = row[METRIC]
-    values = tuple(sorted({value for _, value in by_cell}))
-    times = {
+        by_cell.setdefault((row["policy"], row[column]), {})[row["seed"]] = row[metric]
+    return {
         policy: tuple(_mean(by_cell.get((policy, value))) for value in values)
         for policy in sorted({policy for policy, _ in by_cell})
     }
-    return Curve(workload, parameter, values, times)
 
 
 def _others(row: Row, column: str) -> dict[str, object]:
