@@ -9,7 +9,7 @@ from cowbench.report.results import Results
 from cowbench.store import Store
 
 with Store(Path(sys.argv[1]), read_only=True) as store:
-    drawn = picture(Results(store.rows(), store.runs()))
+    drawn = picture(Results.of(store))
 # Alone, a picture has no page to take ink and paper from.
 style = f'role="img" aria-label="{drawn.alt}" style="background: #ffffff; font-family: sans-serif"'
 svg = drawn.svg.replace("<svg", f"<svg {style}", 1).replace(INK, "#1b1b1b")

@@ -34,8 +34,8 @@ METHOD = (
     "A workload that draws random numbers is sampled, with the same seeds and so the same draws for every policy; one "
     "that draws none is exact, and one trial says all.",
     "Sums and ranks are over the workloads on which every policy ran the same seeds to the end.",
-    "Exact counts, and those that no seed changes, are compared by equality. The others are paired by seed and tested by "
-    "a two-sided sign-flip permutation test, with Holm's correction over all comparisons of the report.",
+    "Exact counts, and those that no seed changes, are compared by equality. The others are paired by seed and tested "
+    "by a two-sided sign-flip permutation test, with Holm's correction over all comparisons of the report.",
     "Controls, workloads on which no policy should differ, stand in sums but not in comparisons.",
 )
 
