@@ -62,7 +62,7 @@ needs_host = pytest.mark.skipif(
 class Model:
     """A kernel that follows a policy, and takes 1,000 ns for its first fork, 2,000 for the next, ..."""
 
-    name, release, frames = "model", "9.9", True
+    name, release, frames, emulated = "model", "9.9", True, False
 
     def __init__(self, policy: str = "anon_exclusive", cannot: str = "") -> None:
         self.policy, self.cannot, self.programs = policy, cannot, 0
@@ -116,6 +116,14 @@ def test_fork_times_are_the_measured_ones() -> None:
     assert seen["fork_ns_max"] == seen["fork_ns_p99"] == 1000 * forks
     assert seen["fork_ns_mean"] == 1000 * (forks + 1) // 2
     assert seen["fork_ns_p50"] == 1000 * ((forks + 1) // 2)
+
+
+def test_times_of_an_emulator_stay_empty() -> None:
+    kernel = Model()
+    kernel.emulated = True
+    seen = row(kernel, "prefork_web")
+    assert seen["copies"]
+    assert [seen[f"fork_ns_{name}"] for name in ("mean", "p50", "p99", "max")] == [None] * 4
 
 
 def test_a_program_that_a_kernel_cannot_stage_is_not_applicable_with_the_reason() -> None:

@@ -53,7 +53,7 @@ def command(kernel: str, output: Path, plot: Path | None, pages: int, repeats: i
     from cowbench.sweep import Progress
 
     profiles.check_targets(output, plot)
-    with _opened(kernel) as (timer, place), Reporter(quiet=False, things="samples") as reporter:
+    with _opened(kernel, pages) as (timer, place), Reporter(quiet=False, things="samples") as reporter:
         if place.emulated and not force:
             raise KernelError(f"{place.cpu} is an emulator: its times mean nothing; --force measures all the same")
         grid = Grid(pages, repeats, swap=kernel != "host")
@@ -67,13 +67,10 @@ def command(kernel: str, output: Path, plot: Path | None, pages: int, repeats: i
     click.echo(f"\nprofile in {output}; use it with 'cowbench run --profile {output}'")
 
 
-def _opened(kernel: str) -> AbstractContextManager[tuple[Timer, Place]]:
-    from cowbench.errors import KernelError
-    from cowbench.linux import timing
+def _opened(kernel: str, pages: int) -> AbstractContextManager[tuple[Timer, Place]]:
+    from cowbench.linux import opening, timing
 
-    if kernel != "host":
-        raise KernelError(f"{kernel}: only host can be measured")
-    return timing.host()
+    return timing.host() if kernel == "host" else timing.guest(kernel, opening.image_path(kernel), pages)
 
 
 def _show(done: Calibration) -> None:

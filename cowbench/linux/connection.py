@@ -27,11 +27,16 @@ BATCH_PROGRAMS = 64
 
 
 class Kernel(Protocol):
-    """A real kernel. name: what the user called it. release: what uname says. frames: frame numbers can be read."""
+    """A real kernel.
+
+    name: what the user called it. release: what uname says. frames: frame numbers can be read. emulated: it runs in an
+    emulator, so that measured times mean nothing.
+    """
 
     name: str
     release: str
     frames: bool
+    emulated: bool
 
     def abilities(self) -> dict[Ability, str]:
         """Say of each ability why this kernel lacks it; "" if it has it, as its effect has shown."""
@@ -140,6 +145,7 @@ class AgentKernel:
 
     def __init__(self, name: str, agent: Agent, *, swap: SwapDevice | None, no_swap: str = "", guard: bool) -> None:
         self.name, self.release, self.frames = name, agent.hello.release, agent.hello.frames
+        self.emulated = False
         self._agent, self._swap, self._guard = agent, swap, guard
         self._abilities = probe(self._carry_out, agent.hello, swap, no_swap)
 

@@ -27,13 +27,12 @@ class Guest(AgentKernel):
 
         Raises KernelError: no bzImage, no QEMU, no compiler, a guest that panics or hangs.
         """
-        check_image(image)
-        initrd = initramfs(build.agent().read_bytes())
-        self.accelerator = "kvm" if _kvm_boots(image, initrd) else "tcg"
-        self._qemu = Qemu(image, initrd, accelerator=self.accelerator)
+        self.accelerator = accelerator_of(image)
+        self._qemu = Qemu(image, _initrd(), accelerator=self.accelerator)
         try:
             agent = _agent(self._qemu, name, timeout_s)
             super().__init__(name, agent, swap="disk", guard=agent.hello.guard)
+            self.emulated = self.accelerator == "tcg"
         except BaseException:
             self._qemu.stop()
             raise
@@ -42,6 +41,16 @@ class Guest(AgentKernel):
         """End the guest."""
         super().close()
         self._qemu.stop()
+
+
+def accelerator_of(image: Path) -> str:
+    """Return "kvm" if a guest boots under it, else "tcg". Raises KernelError if `image` is no bzImage."""
+    check_image(image)
+    return "kvm" if _kvm_boots(image, _initrd()) else "tcg"
+
+
+def _initrd() -> bytes:
+    return initramfs(build.agent().read_bytes())
 
 
 def _agent(qemu: Qemu, name: str, timeout_s: float) -> Agent:

@@ -7,11 +7,18 @@ import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO
 
 from cowbench import provenance
 from cowbench.errors import KernelError
 from cowbench.linux.build import compiled
+from cowbench.linux.guest import accelerator_of
+from cowbench.linux.initramfs import initramfs
+from cowbench.linux.qemu import Qemu
+
+_ANSWER_S = 120.0
+"""How long a guest may take for one sample, or to boot."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +62,25 @@ def host() -> Iterator[tuple[Timer, Place]]:
             process.kill()
             with suppress(BrokenPipeError):
                 process.stdin.close()
+
+
+@contextmanager
+def guest(text: str, image: Path, pages: int) -> Iterator[tuple[Timer, Place]]:
+    """Give a timer of a guest with room for samples of `pages`, and say where that is. Both raise KernelError.
+
+    text: what the user called the kernel.
+    """
+    accelerator, mib = accelerator_of(image), pages * 4 // 1024
+    initrd = initramfs(compiled("measure").read_bytes())
+    qemu = Qemu(image, initrd, accelerator=accelerator, memory_mib=256 + 3 * mib, swap_mib=64 + 2 * mib)
+    try:
+        qemu.line.settimeout(_ANSWER_S)
+        with qemu.line.makefile("w") as tasks, qemu.line.makefile("r") as answers:
+            talk = Talk(tasks, answers, lambda: f"{text}: {qemu.what_happened()}")
+            cpu = f"{provenance.cpu()} in QEMU ({accelerator})"
+            yield talk.time, Place(talk.release, cpu, accelerator == "tcg")
+    finally:
+        qemu.stop()
 
 
 class Talk:

@@ -45,10 +45,10 @@ def measure(kernel: Kernel, workload: PluginSpec, seed: int) -> Row:
     for operation, step in zip(script.operations, seen.steps, strict=True):
         if step.failed:
             return failure(f"{operation.op} was not carried out to its end: {step.failed}")
-    return _row(script.operations, seen)
+    return _row(script.operations, seen, timed=not kernel.emulated)
 
 
-def _row(operations: list[Operation], seen: Observation) -> Row:
+def _row(operations: list[Operation], seen: Observation, *, timed: bool) -> Row:
     found = account(operations, seen)
     times = [step.ns for operation, step in zip(operations, seen.steps, strict=True) if isinstance(operation, Fork)]
     return {
@@ -56,7 +56,7 @@ def _row(operations: list[Operation], seen: Observation) -> Row:
         "error": f"not counted: {found.unseen}" if found.unseen else None,
         **dict.fromkeys(schema.METRICS),
         **({} if found.unseen else _counted(found)),
-        **_fork_times(sorted(ns for ns in times if ns is not None)),
+        **_fork_times(sorted(ns for ns in times if ns is not None and timed)),
     }
 
 
