@@ -20,13 +20,11 @@ class History(Section):
 
     def build(self, results: Results) -> Iterator[Block]:
         for (machine, python), line in lines(results.history).items():
-            by_metric = curves(line)
-            if by_metric:
-                yield from _line(f"{machine}, Python {python}", line, by_metric)
+            yield from _line(f"{machine}, Python {python}", line)
 
 
-def _line(where: str, line: Sequence[Commit], by_metric: dict[str, list[Curve]]) -> Iterator[Block]:
-    moved = list(steps(line))
+def _line(where: str, line: Sequence[Commit]) -> Iterator[Block]:
+    by_metric, moved = curves(line), list(steps(line))
     worse = sum(step.worse for step in moved)
     cells = plural(len(moved), "counter")
     yield Paragraph(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.metadata
+import json
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -248,10 +250,32 @@ def test_the_history_holds_counters_of_the_suite_and_no_times() -> None:
         assert results.machine == files.MACHINE
         assert {benchmark.name for benchmark in results.cells} == set(names)
     explained = {
-        (line.commit, line.workload, policy) for line in backfill.read_absent() for policy in line.policies.split()
+        (line.commit, workload, policy)
+        for line in backfill.read_absent()
+        for workload in line.workloads.split()
+        for policy in line.policies.split()
     }
     for results in recorded:
         for benchmark, values in results.cells.items():
             for (policy, workload), value in values.items():
                 reason = (results.commit[:8], workload, policy) in explained
                 assert counting.is_absent(value) == reason, (results.commit, benchmark.name, policy, workload)
+
+
+def test_asv_writes_what_it_knows_of_the_machine_as_the_history_has_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if "CI" not in os.environ:
+        pytest.importorskip("asv_runner", reason="asv is not installed; pip install 'cowbench[asv]'")
+    (tmp_path / "asv.conf.json").write_text((runner.HISTORY.parents[1] / "asv.conf.json").read_text())
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr(git, "ROOT", tmp_path)
+    monkeypatch.setattr(runner, "SCRATCH", tmp_path / ".asv")
+    mine = {"mine": {"ram": "much"}, "version": 1}
+    (tmp_path / ".asv-machine.json").write_text(json.dumps(mine))
+    with runner.asv(tmp_path / "results"):
+        known = json.loads((tmp_path / ".asv-machine.json").read_text())
+    assert known[files.MACHINE] == files.MODEL
+    assert known["mine"] == mine["mine"]
+    recorded = json.loads((runner.HISTORY / files.MACHINE / "machine.json").read_text())
+    assert recorded == {**files.MODEL, "version": 1}

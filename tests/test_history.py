@@ -112,6 +112,13 @@ def test_times_are_no_steps() -> None:
     assert list(steps.steps(line)) == []
 
 
+def test_times_alone_are_no_line(tmp_path: Path) -> None:
+    seconds = Benchmark("suite.time_copies", "seconds", "1", ("policy", "workload"), "time")
+    written(tmp_path, Results("a" * 40, 0, cells={seconds: {("mapcount", "w0"): 1}}))
+    done = CliRunner().invoke(cli, ["history", str(tmp_path)])
+    assert "holds no exact counters" in done.output
+
+
 def test_commits_follow_git_not_their_dates(tmp_path: Path) -> None:
     git(tmp_path, "init", "--quiet")
     hashes = [commit_file(tmp_path, name, date) for name, date in (("first", 2000), ("second", 1000))]
@@ -207,7 +214,7 @@ def test_commands_export_and_tell_what_moved(tmp_path: Path, monkeypatch: pytest
     files.write(Path("history"), [Results("b" * 40, 9_000_000, cells={copies: {("mapcount", "small"): 4}})])
     done = CliRunner().invoke(cli, ["history", "history"])
     assert done.output.splitlines() == [
-        "2 commits on model, Python 3.11: 1 steps of exact counters",
+        "2 commits on model, Python 3.11: 1 counter moved",
         "  bbbbbbbb: copies of mapcount on small 3.5 -> 4 (+0.5): worse",
     ]
     done = CliRunner().invoke(cli, ["history", "history", "--csv", "-"])

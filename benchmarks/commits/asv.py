@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
+import platform
 import re
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from typing import Any
 
 from benchmarks.commits import git
 from cowbench.errors import HistoryError
-from cowbench.history.files import MACHINE
+from cowbench.history.files import MACHINE, MODEL
 
 HISTORY = git.ROOT / "benchmarks" / "history"
 SCRATCH = git.ROOT / ".asv"
@@ -79,22 +80,17 @@ def asv(results: Path) -> Iterator[Asv]:
     )
     try:
         runner = Asv(file)
-        model = (
-            "--machine",
-            MACHINE,
-            "--os",
-            "linux",
-            "--arch",
-            "any",
-            "--cpu",
-            "any",
-            "--num_cpu",
-            "2",
-            "--ram",
-            "any",
-        )
-        runner.need("machine", "--yes")
-        runner.need("machine", "--yes", *model)
+        introduce(runner)
         yield runner
     finally:
         file.unlink()
+
+
+def introduce(runner: Asv) -> None:
+    """Let asv know this computer and the machine of exact counters, unless it does; what it knows stays as it is."""
+    known = Path("~/.asv-machine.json").expanduser()
+    names = json.loads(known.read_text(encoding="utf-8")) if known.exists() else {}
+    if platform.node() not in names:
+        runner.need("machine", "--yes")
+    if names.get(MACHINE) != MODEL:
+        runner.need("machine", "--yes", *(word for name, value in MODEL.items() for word in (f"--{name}", value)))

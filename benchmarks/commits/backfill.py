@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import NamedTuple
 
@@ -37,10 +38,10 @@ Cells = dict[tuple[str, str], cells.Cell]
 
 
 class Absent(NamedTuple):
-    """A line of absent.csv: policies, with a space between, whose cell on a workload a commit cannot run."""
+    """A line of absent.csv: the cells of policies on workloads, each with spaces between, that a commit cannot run."""
 
     commit: str
-    workload: str
+    workloads: str
     policies: str
     reason: str
 
@@ -95,7 +96,7 @@ def recorded(commit: str) -> Results:
 def missing(commit: str) -> list[str]:
     """Return the workloads about which the history says nothing at a commit."""
     there = recorded(commit).cells
-    explained = {line.workload for line in read_absent() if line.commit == commit[:8]}
+    explained = {workload for line in read_absent() if line.commit == commit[:8] for workload in line.workloads.split()}
     lacking = {
         workload
         for benchmark, _, workloads in benchmarks()
@@ -103,17 +104,18 @@ def missing(commit: str) -> list[str]:
         for policy in cells.POLICIES
         if (policy, workload) not in there.get(benchmark, {})
     }
-    return [name for name in cells.SENTINELS if cells.label(name) in lacking - explained]
+    # Of a commit that cannot run most cells, nothing else is recorded.
+    return [name for name in cells.SENTINELS if cells.label(name) in (lacking if there else lacking - explained)]
 
 
 def record(commit: str, made: Cells) -> None:
     """Add cells of a commit to the history, and why some are absent."""
     results = recorded(commit)
-    absent = {key: cell for key, cell in made.items() if isinstance(cell, str)}
-    if len(absent) > len(made) / 2 and not results.cells:
-        explain(commit, dict.fromkeys(made, "most cells of this commit cannot run") | absent)
+    reasons = [cell for cell in made.values() if isinstance(cell, str)]
+    if len(reasons) > len(made) / 2 and not results.cells:
+        explain(commit, dict.fromkeys(made, f"most cells of this commit cannot run, as in {reasons[0]}"))
         return
-    explain(commit, absent)
+    explain(commit, made)
     for benchmark, metric, labels in benchmarks():
         kept = results.cells.setdefault(benchmark, {})
         for (policy, workload), cell in made.items():
@@ -145,20 +147,34 @@ def present(commit: str) -> list[str]:
     return (git.ask("ls-tree", "--name-only", commit, "--", *NEEDED) or "").split()
 
 
-def explain(commit: str, absent: dict[tuple[str, str], str]) -> None:
-    """Put into absent.csv why cells of a commit are absent: a line for each workload and reason."""
-    lines = [
-        line for line in read_absent() if not (line.commit == commit[:8] and line.workload in {w for _, w in absent})
-    ]
-    policies: dict[tuple[str, str], list[str]] = {}
-    for (policy, workload), reason in absent.items():
-        policies.setdefault((workload, reason), []).append(policy)
-    lines += [Absent(commit[:8], workload, " ".join(some), reason) for (workload, reason), some in policies.items()]
+def explain(commit: str, made: Mapping[tuple[str, str], cells.Cell]) -> None:
+    """Put into absent.csv why cells of a commit are absent, in place of what it says of these cells."""
+    reasons = {
+        (policy, workload): line.reason
+        for line in read_absent()
+        if line.commit == commit[:8]
+        for workload in line.workloads.split()
+        for policy in line.policies.split()
+    }
+    reasons = {key: reason for key, reason in reasons.items() if key not in made}
+    reasons |= {key: cell for key, cell in made.items() if isinstance(cell, str)}
+    others = [line for line in read_absent() if line.commit != commit[:8]]
     order = {known[:8]: place for place, known in enumerate(commits())}
+    lines = sorted([*others, *_grouped(commit[:8], reasons)], key=lambda line: (order.get(line.commit, -1), line[1:]))
     ABSENT.parent.mkdir(parents=True, exist_ok=True)
     with ABSENT.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerows([Absent._fields, *sorted(lines, key=lambda line: (order.get(line.commit, -1), line.workload))])
+        csv.writer(stream, lineterminator="\n").writerows([Absent._fields, *lines])
+
+
+def _grouped(commit: str, reasons: dict[tuple[str, str], str]) -> list[Absent]:
+    """Return as few lines as tell all: first policies with the same reason on a workload, then workloads alike."""
+    policies: dict[tuple[str, str], list[str]] = {}
+    for (policy, workload), reason in sorted(reasons.items()):
+        policies.setdefault((workload, reason), []).append(policy)
+    workloads: dict[tuple[str, str], list[str]] = {}
+    for (workload, reason), some in policies.items():
+        workloads.setdefault((" ".join(some), reason), []).append(workload)
+    return [Absent(commit, " ".join(alike), some, reason) for (some, reason), alike in workloads.items()]
 
 
 def read_absent() -> list[Absent]:

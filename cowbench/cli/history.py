@@ -28,9 +28,13 @@ def command(folder: Path, csv_file: str | None) -> None:
         with click.open_file(csv_file, "w", encoding="utf-8") as stream:
             load_history(folder).to_csv(stream, index=False)
         return
-    for (machine, python), line in steps.lines(results).items():
+    lines = steps.lines(results)
+    if not lines:
+        click.echo(f"{folder} holds no exact counters; 'cowbench history {folder} --csv FILE' writes what it holds")
+    for (machine, python), line in lines.items():
         found = list(steps.steps(line))
-        click.echo(f"{len(line)} commits on {machine}, Python {python}: {len(found):,} steps of exact counters")
+        commits = f"{len(line)} commit{'s' * (len(line) != 1)} on {machine}, Python {python}"
+        click.echo(f"{commits}: {len(found):,} counter{'s' * (len(found) != 1)} moved")
         for step in found:
             click.echo(f"  {sentence(step)}")
 

@@ -22,7 +22,8 @@ from cowbench.errors import HistoryError
 
 MACHINE = "model"
 """Machine of exact counters: they are the same on every computer, so their curves must not hang on one."""
-_ANY = {"arch": "any", "cpu": "any", "machine": MACHINE, "os": "linux", "ram": "any"}
+MODEL = {"arch": "any", "cpu": "any", "machine": MACHINE, "num_cpu": "any", "os": "any", "ram": "any"}
+"""What asv knows of it. No value may be that of a real computer: asv forgets those that are its own default."""
 _VERSIONS = {"benchmarks.json": 2, "machine.json": 1}
 _RESULTS = 2
 
@@ -98,7 +99,7 @@ def write(folder: Path, results: Sequence[Results]) -> list[Path]:
     files = [folder / MACHINE / f"{one.commit[:8]}-{one.environment}.json" for one in results]
     with _writing(folder):
         (folder / MACHINE).mkdir(parents=True, exist_ok=True)
-        _dump(folder / MACHINE / "machine.json", {**_ANY, "num_cpu": "2"})
+        _dump(folder / MACHINE / "machine.json", MODEL)
         for file, one in zip(files, results, strict=True):
             _dump(file, _encode(one))
     return files
@@ -138,7 +139,7 @@ def _encode(results: Results) -> dict[str, Any]:
         "date": results.date,
         "env_name": results.environment,
         "env_vars": {},
-        "params": _ANY | {"python": results.python},
+        "params": MODEL | {"python": results.python},
         "python": results.python,
         "requirements": {},
         "durations": {},
@@ -197,7 +198,9 @@ def _writing(folder: Path) -> Iterator[None]:
 
 def _dump(file: Path, data: dict[str, Any]) -> None:
     """Write a file so that it is there whole or not at all."""
-    text = json.dumps(data | {"version": _VERSIONS.get(file.name, _RESULTS)}, separators=(",", ":")) + "\n"
+    # What asv itself would write over, it shall find as it writes it.
+    form: dict[str, Any] = {"indent": 4, "sort_keys": True} if file.name in _VERSIONS else {"separators": (",", ":")}
+    text = json.dumps(data | {"version": _VERSIONS.get(file.name, _RESULTS)}, **form)
     handle, name = tempfile.mkstemp(dir=file.parent, prefix=".asv-")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as stream:

@@ -103,10 +103,11 @@ def _parts(at: dict[int, dict[str, float]]) -> tuple[tuple[Place, ...], ...]:
 
 
 def lines(results: Iterable[Results]) -> dict[tuple[str, str], list[Results]]:
-    """Return (machine, python) -> its results in order: numbers of two computers are no steps of each other."""
+    """Return (machine, python) -> its results with counters: numbers of two computers are no steps of each other."""
     found: dict[tuple[str, str], list[Results]] = {}
     for one in results:
-        found.setdefault((one.machine, one.python), []).append(one)
+        if counters(one):
+            found.setdefault((one.machine, one.python), []).append(one)
     return found
 
 
