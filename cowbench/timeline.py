@@ -35,12 +35,15 @@ from cowbench.schema import CAUSE_WORDS, SITE_WORDS, Row
 from cowbench.simulated import SimulatedMachine
 from cowbench.simulated.process import ReferenceState
 from cowbench.spec import PluginSpec
-from cowbench.words import say
+from cowbench.words import say, say_meanwhile
 
 WRONG: tuple[EventKind, ...] = ("leaks", "lost_pins", "lost_gets", "torn_snapshots")
 """What no policy may do."""
 TOLD: tuple[EventKind, ...] = tuple(kind for kind in KINDS if kind != "reuses")
 """What makes an operation worth a line of its own."""
+
+_THREADS = 2
+"""Operations of other threads during a fork that are told of one by one."""
 
 
 @dataclass(frozen=True)
@@ -63,8 +66,13 @@ class Step:
 
     @property
     def words(self) -> str:
-        """The operation in words."""
-        return f"{say(self.operation)}{', and fails' if self.failed else ''}"
+        """The operation in words, with what other threads do meanwhile."""
+        during = self.operation.during if isinstance(self.operation, Fork) else ()
+        meanwhile = [f"at page {entry.at} {say_meanwhile(entry)}" for entry in during[:_THREADS]]
+        if len(during) > _THREADS:
+            meanwhile.append(f"{len(during) - _THREADS} more such operations land")
+        landing = f" (meanwhile {', '.join(meanwhile)})" if meanwhile else ""
+        return f"{say(self.operation)}{', and fails' if self.failed else ''}{landing}"
 
     @property
     def handle(self) -> str:

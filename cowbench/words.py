@@ -51,11 +51,12 @@ def say_program(operations: Sequence[Operation]) -> list[str]:
             number += 1
             handle = "" if entry.kind == "write" else f": reference {references}"
             references += entry.kind != "write"
-            lines.append(f"{number:3}    meanwhile, at page {entry.at}, {_meanwhile(entry)}{handle}")
+            lines.append(f"{number:3}    meanwhile, at page {entry.at}, {say_meanwhile(entry)}{handle}")
     return lines
 
 
-def _meanwhile(entry: During) -> str:
+def say_meanwhile(entry: During) -> str:
+    """Return what another thread does while a process forks, in words."""
     verb = {"write": "writes", "pin": "pins", "get": "takes references to"}[entry.kind]
     return f"another thread {verb} {say_pages(entry.pages)}"
 

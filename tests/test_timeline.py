@@ -221,6 +221,14 @@ def test_a_failed_fork_hands_nothing_out(tmp_path: Path) -> None:
     assert step.fork_ns is not None
 
 
+def test_what_lands_during_a_fork_is_told(tmp_path: Path) -> None:
+    landing = "During(at=1, kind='write', pages=range(1, 3))"
+    text = SMALL.replace("machine.fork(parent)", f"machine.fork(parent, during=[{landing}] * 5)")
+    load = write_plugin(tmp_path, "small", text.replace("import Machine", "import During, Machine", 1))
+    words = "process 0 forks (meanwhile at page 1 another thread writes pages 1 to 2, at page 1 another thread writes "
+    assert follow("page_count", load).steps[2].words == f"{words}pages 1 to 2, 3 more such operations land)"
+
+
 def test_pages_in_words() -> None:
     pages = np.array([9, 3, 4, 5, 3, 20, 22])
     assert say_runs(pages) == "3-5, 9, 20, 22"
