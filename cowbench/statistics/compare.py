@@ -21,8 +21,15 @@ def controls(frame: pd.DataFrame) -> list[str]:
 
 
 def points(frame: pd.DataFrame) -> list[str]:
-    """Return the workloads that are points of a curve, and would give one workload more weight than others, sorted."""
-    return sorted(frame.loc[frame["curve"].fillna("") != "", "workload"].astype(str).unique())
+    """Return the workloads that are points of a curve beside others of their name, and would weigh twice, sorted."""
+    on_curve = frame["curve"].fillna("") != ""
+    others = set(frame.loc[~on_curve, "workload_name"])
+    return sorted(frame.loc[on_curve & frame["workload_name"].isin(others), "workload"].astype(str).unique())
+
+
+def left_out(frame: pd.DataFrame) -> list[str]:
+    """Return the workloads that stand in no comparison across workloads: controls and points of curves."""
+    return [*controls(frame), *points(frame)]
 
 
 def compare(
@@ -43,8 +50,8 @@ def compare(
     names = sorted(frame["workload"].astype(str).unique())
     for workload in workloads or ():
         check_known("workload", workload, names)
-    left_out = [*controls(frame), *points(frame)] if workloads is None else []
-    chosen = [name for name in (names if workloads is None else workloads) if name not in left_out]
+    unasked = left_out(frame) if workloads is None else []
+    chosen = [name for name in (names if workloads is None else workloads) if name not in unasked]
     by_cell = trials(frame, metrics)
     pairs: list[Pairs] = []
     for (policy, workload), own in by_cell.items():

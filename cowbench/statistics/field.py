@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from cowbench.statistics.compare import controls
+from cowbench.statistics.compare import left_out
 from cowbench.statistics.pairs import NO_TRIALS, Trials, check_known, check_metrics, trials
 from cowbench.statistics.signflip import Floats
 
@@ -17,8 +17,8 @@ from cowbench.statistics.signflip import Floats
 class Field:
     """A metric of several policies. values: workload -> shape (policies, seeds), the same seeds for every policy.
 
-    left_out: workloads on which some policy lacks a seed that another has. Controls, and workloads to which the metric
-    does not apply, are in neither.
+    left_out: workloads on which some policy lacks a seed that another has. In neither are controls, points of curves,
+    and workloads to which the metric does not apply.
     """
 
     metric: str
@@ -41,14 +41,14 @@ def gather(frame: pd.DataFrame, metric: str, policies: Sequence[str] | None = No
     names = tuple(known if policies is None else policies)
     by_cell = trials(frame, [metric])
     values: dict[str, Floats] = {}
-    left_out = []
-    for workload in sorted({workload for _, workload in by_cell} - set(controls(frame))):
+    partial = []
+    for workload in sorted({workload for _, workload in by_cell} - set(left_out(frame))):
         sides = [counted(by_cell.get((policy, workload), NO_TRIALS), metric) for policy in names]
         if any(sides) and all(side.keys() == sides[0].keys() for side in sides):
             values[workload] = np.array([[side[seed] for seed in sorted(side)] for side in sides])
         elif any(sides):
-            left_out.append(workload)
-    return Field(metric, names, values, tuple(left_out))
+            partial.append(workload)
+    return Field(metric, names, values, tuple(partial))
 
 
 def counted(cell: Trials, metric: str) -> dict[int, float]:

@@ -8,6 +8,7 @@ subsets of the differences (J. A. Hartigan, Using subsample values as typical va
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 import numpy as np
 from numpy.random import SeedSequence
@@ -87,9 +88,16 @@ def _patterns(pairs: int, method: Method) -> Iterator[Floats]:
     if exact(pairs, method):
         yield from (1.0 - 2.0 * chosen for chosen in _subsets(pairs, half=True))
         return
-    rng = np.random.default_rng(SeedSequence(method.seed, spawn_key=(pairs, 0)))
+    drawn = _drawn(pairs, method.flips, method.seed)
     for first in range(0, method.flips, _BLOCK):
-        yield rng.choice([-1.0, 1.0], (min(_BLOCK, method.flips - first), pairs))
+        yield 1.0 - 2.0 * drawn[first : first + _BLOCK].astype(np.float64)
+
+
+@lru_cache(4)
+def _drawn(pairs: int, count: int, seed: int) -> NDArray[np.bool_]:
+    """Return random subsets, shape (count, pairs)."""
+    rng = np.random.default_rng(SeedSequence(seed, spawn_key=(pairs, 0)))
+    return rng.integers(0, 2, (count, pairs), dtype=np.bool_)
 
 
 def _subsets(pairs: int, *, half: bool = False) -> Iterator[Floats]:
@@ -107,7 +115,6 @@ def _subset_means(differences: Floats, method: Method) -> Floats:
         blocks = list(_subsets(pairs))
         blocks[0] = blocks[0][1:]
     else:
-        rng = np.random.default_rng(SeedSequence(method.seed, spawn_key=(pairs, 1)))
-        drawn = rng.integers(0, 2, (method.flips, pairs)).astype(np.float64)
-        blocks = [drawn[drawn.any(axis=1)]]
+        drawn = _drawn(pairs, method.flips, method.seed)
+        blocks = [drawn[drawn.any(axis=1)].astype(np.float64)]
     return np.concatenate([block @ differences / block.sum(axis=1) for block in blocks])
