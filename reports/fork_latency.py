@@ -27,6 +27,8 @@ AXES = {
 """(workload, parameter) -> what it is, its unit, units in one of the parameter; others go by their own name."""
 NAMED = 4
 """Policies named in a label; the table has all."""
+LABELLED = 12
+"""Lines named below a figure; the table has all."""
 WIDE = 10
 """Times that differ by more are drawn on a logarithmic axis."""
 LINES = ("-", "--", ":", "-.")
@@ -102,8 +104,9 @@ def _time(ns: Fraction) -> str:
 def _curves(results: Results, curve: Curve) -> Figure:
     what, unit, scale = _axis(curve)
     marks: dict[str, Mark] = {}
-    with figures.figure(9, 3.6) as (drawn, axes):
-        for place, (names, times) in enumerate(curve.groups()):
+    groups = curve.groups()
+    with figures.figure(9, 2.8 + 0.24 * min(len(groups), LABELLED)) as (drawn, axes):
+        for place, (names, times) in enumerate(groups):
             points = [
                 (float(value * scale), float(time / 1000))
                 for value, time in zip(curve.values, times, strict=True)
@@ -114,7 +117,7 @@ def _curves(results: Results, curve: Curve) -> Figure:
                 linestyle="none" if set(names) & set(results.kernels) else LINES[place % len(LINES)],
                 marker=MARKERS[place % len(MARKERS)],
                 color=figures.COLOURS[place % len(figures.COLOURS)],
-                label=series(names, NAMED),
+                label=series(names, NAMED) if place < LABELLED else None,
             )
             figures.mark(marks, line, series(names), names[0] if len(names) == 1 else "")
         measured = [time for times in curve.times.values() for time in times if time]
@@ -127,6 +130,8 @@ def _curves(results: Results, curve: Curve) -> Figure:
         axes.set_ylabel("slowest fork, µs")
         drawn.legend(loc="outside lower center", ncols=1)
         caption = f"Slowest fork against {what}"
+        if len(groups) > LABELLED:
+            caption += f"; of {len(groups)} lines the {LABELLED} fastest are named"
         alt = f"{caption}, one line for all policies with the same times; numbers in the table below"
         return figures.finish(drawn, f"curve-{curve.workload}", caption, alt, marks)
 
