@@ -6,17 +6,24 @@ from dataclasses import replace
 from typing import Literal
 
 from cowbench import rules
-from cowbench.kernels import LINUX_5_19, LINUX_6_1, LINUX_6_6, LINUX_6_12, LINUX_6_19, KernelFlags
+from cowbench.kernels import LINUX_5_19, LINUX_6_1, LINUX_6_6, LINUX_6_12, LINUX_6_19, LINUX_7_3, KernelFlags
 from cowbench.policy import EarlyCopyPolicy, parameter
 from cowbench.views import ForkPages, GupPages, Mask, Mm, Scan, SwapIn, WriteFault
 
-KERNELS = {"5.19": LINUX_5_19, "6.1": LINUX_6_1, "6.6": LINUX_6_6, "6.12": LINUX_6_12, "6.19": LINUX_6_19}
+KERNELS = {
+    "5.19": LINUX_5_19,
+    "6.1": LINUX_6_1,
+    "6.6": LINUX_6_6,
+    "6.12": LINUX_6_12,
+    "6.19": LINUX_6_19,
+    "7.3": LINUX_7_3,
+}
 
 
 class AnonExclusive(EarlyCopyPolicy):
     kernels = "5.19 and later"
 
-    kernel: Literal["5.19", "6.1", "6.6", "6.12", "6.19"] = parameter("6.19", help="release whose flags apply")
+    kernel: Literal["5.19", "6.1", "6.6", "6.12", "6.19", "7.3"] = parameter("6.19", help="release whose flags apply")
     freeze_writers: bool = parameter(False, help="J. Horn's fix of June 2025: writers wait for fork (not merged)")
 
     def flags(self) -> KernelFlags:
@@ -26,7 +33,7 @@ class AnonExclusive(EarlyCopyPolicy):
         return rules.reuse_exclusive(fault)
 
     def swap_in(self, fault: SwapIn) -> Mask:
-        return rules.swap_in_exclusive(fault)
+        return rules.swap_in_exclusive(fault, drains_own=self.kernel != "7.3")
 
     def on_pin(self, mm: Mm, pages: int, longterm: bool) -> None:
         mm.has_pinned = True

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from cowbench.machine import MachineConfig
-from cowbench.operations import Fork
-from tests.golden import ERAS, POLICIES, SPECS, TORN, Vector
+from cowbench.machine import MachineConfig, Process
+from cowbench.operations import Fork, Move, PageOut
+from tests.golden import ERAS, POLICIES, SPECS, TORN, Vector, fork, fresh, leave, write
 from tests.modelled import Modelled, modelled
 from tests.twin import Twin
 
@@ -108,3 +108,14 @@ def test_the_table_is_whole() -> None:
     names = [vector.name.split()[0] for vector in [*ERAS, *POLICIES]]
     assert set(names) == {f"V{n}" for n in range(1, 52)} | {f"W{n}" for n in range(1, 9)}
     assert len(names) == 51 + 2 + 8 + 1  # V7 in three sizes, W8 with short and long-term pins
+
+
+@pytest.mark.parametrize("build", MACHINES)
+@pytest.mark.parametrize(("kernel", "copies"), [("6.19", "0/0"), ("7.3", "1/1")])
+def test_a_write_swap_in_of_an_own_page_drains_up_to_7_0(build: Build, kernel: str, copies: str) -> None:
+    """Measured on 6.19.14 and 7.0.13 (still in its frame), and on 7.3.4 (copied: left behind in the batch of CPU 0)."""
+    machine = build("anon_exclusive", {"kernel": kernel}, MachineConfig())
+    touched = [PageOut(Process(0), range(1)), write(0), Move(Process(0), 1)]
+    for operation in [*fresh(1), *touched, fork(), leave(1), write(0)]:
+        operation.apply(machine)
+    assert cell(machine) == copies

@@ -173,7 +173,8 @@ def _find_frame(state: State, process: Process, entry: Entry) -> tuple[Frame, bo
         slot.frame.refcount += 1
         return slot.frame, False
     frame = allocate(state, slot.content, process.memcg, process.cpu)
-    bypass = state.config.swap == "synchronous" and len(slot.sharers) == 1
+    synchronous = state.config.swap == "synchronous" and state.policy.bypass
+    bypass = synchronous and len(slot.sharers) == 1
     if not bypass:
         enter_swap_cache(state, frame, slot)
     return frame, bypass
@@ -192,9 +193,10 @@ def _own(state: State, process: Process, entry: Entry, frame: Frame, fresh: bool
         own = rule == "always" or not truth.observed_by_others(frame, process.number)
         drop_swap_entry(state, slot, process)
         return own
-    if write and frame.slot is not None and frame.batch is not None:
-        drain(state, process.cpu)
     exclusive = fresh or (entry.exclusive and not (frame.writeback and state.config.stable_writes))
+    drains = state.policy.swap_drains_own or not exclusive
+    if write and drains and frame.slot is not None and frame.batch is not None:
+        drain(state, process.cpu)
     drop_swap_entry(state, slot, process)
     if write and frame.refcount == 2:
         free_swap(state, frame)
