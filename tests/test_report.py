@@ -187,6 +187,13 @@ def test_a_section_given_by_its_file_is_added_and_one_that_is_none_is_refused(tm
     assert (done.exit_code, done.stderr.count("\n")) == (2, 1)
 
 
+def test_a_section_that_bears_a_built_in_name_stands_beside_it(tmp_path: Path) -> None:
+    mine = Path(write_plugin(tmp_path, "matrix", SECTION))
+    names = [chapter.name for chapter in assembly.build(results(*FOUR), [mine]).chapters]
+    assert "matrix" in names
+    assert sum(name.startswith("matrix@") for name in names) == 1
+
+
 def test_a_baseline_is_what_the_others_are_compared_with_and_must_be_there(tmp_path: Path) -> None:
     store = str(stored(tmp_path, *FOUR))
     call = ["report", "--store", store, "--output", str(tmp_path), "--no-pdf", "--baseline"]

@@ -22,9 +22,10 @@ def build(results: Results, own: Sequence[Path] = ()) -> Report:
 
     Raises PluginError for a file in `own` that holds no section: it was asked for by name.
     """
-    for file in own:
-        plugins.load("section", str(file))
-    files = plugins.available("section") | {file.stem: file.resolve() for file in own}
+    added = [plugins.locate("section", str(file)) for file in own]
+    for file in added:
+        plugins.load_file("section", file)
+    files = plugins.available("section") | {plugins.name_of("section", file): file for file in added}
     chapters = [_chapter(name, file, results) for name, file in files.items()]
     there = tuple(chapter for _, chapter in sorted(chapters, key=_place) if chapter.blocks)
     return Report(TITLE, _facts(results), there)

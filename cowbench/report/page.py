@@ -26,7 +26,7 @@ def render(report: Report) -> str:
         lstrip_blocks=True,
     )
     environment.filters |= {
-        "inline": inline, "breakable": breakable, "cell": model.cell, "plain": model.plain, "drawing": drawing,
+        "inline": inline, "breakable": breakable, "cell": model.cell, "drawing": drawing,
         "kind": lambda block: type(block).__name__.lower(), "csv": _csv, "data": _data, "numeric": tables.numeric,
     }  # fmt: skip
     environment.tests["unlike"] = unlike
