@@ -253,9 +253,16 @@ def test_a_measuring_program_that_ends_is_one_line() -> None:
         next(answers)
 
 
+def test_more_memory_than_there_is_is_not_touched(tmp_path: Path) -> None:
+    words = ["kernel", "calibrate", "--pages", str(1 << 40), "--output", str(tmp_path / "p.json")]
+    made = CliRunner().invoke(cli, words)
+    assert made.exit_code == 2
+    assert "take fewer --pages" in made.output
+
+
 def test_an_emulator_is_refused_unless_forced(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     @contextmanager
-    def emulator() -> Iterator[tuple[Timer, Place]]:
+    def emulator(pages: int) -> Iterator[tuple[Timer, Place]]:
         yield timer_of(truth), Place("9.9", "QEMU Virtual CPU", True)
 
     monkeypatch.setattr(timing, "host", emulator)

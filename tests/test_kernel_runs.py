@@ -14,7 +14,7 @@ from cowbench.cli import cli
 from cowbench.costs import read_profile
 from cowbench.expected import expect
 from cowbench.frame import load
-from cowbench.linux import running, trials
+from cowbench.linux import opening, running, trials
 from cowbench.linux.connection import Program
 from cowbench.linux.machine import Script
 from cowbench.machine import MachineConfig
@@ -238,3 +238,36 @@ def test_the_report_says_what_was_not_seen_of_a_kernel(tmp_path: Path) -> None:
 def _outcomes() -> Section:
     section: Section = plugins.load("section", "outcomes")()
     return section
+
+
+def test_without_the_right_to_see_frames_nothing_is_run_or_written(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    blind = Model()
+    blind.frames = False
+    monkeypatch.setattr(opening, "open_kernel", lambda text: blind)
+    ran = CliRunner().invoke(cli, ["run", "--kernel", "host", "--store", str(tmp_path / "s.db")])
+    assert ran.exit_code == 2
+    assert "only root may see which frames a process maps; run as root" in ran.output
+    assert blind.programs == 0
+    assert not (tmp_path / "s.db").exists()
+
+
+def test_a_run_on_a_kernel_can_be_interrupted_and_goes_on(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    kernel, observe = Model(), Model.observe
+    monkeypatch.setattr(opening, "open_kernel", lambda text: kernel)
+
+    def interrupted(self: Model, operations: Sequence[Operation], config: MachineConfig | None = None) -> Observation:
+        if self.programs == 1:
+            raise KeyboardInterrupt
+        return observe(self, operations, config)
+
+    words = ["run", "--kernel", "host", "--workload", "pinned_once", "--seeds", "3", "--store", str(tmp_path / "s.db")]
+    with monkeypatch.context() as patch:
+        patch.setattr(Model, "observe", interrupted)
+        stopped = CliRunner().invoke(cli, words)
+        assert stopped.exit_code == 130
+        assert "run again to go on" in stopped.output
+    again = CliRunner().invoke(cli, words)
+    assert "3 cells in" in again.output
+    assert "2 run now, 1 there before" in again.output

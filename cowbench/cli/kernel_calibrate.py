@@ -70,7 +70,7 @@ def command(kernel: str, output: Path, plot: Path | None, pages: int, repeats: i
 def _opened(kernel: str, pages: int) -> AbstractContextManager[tuple[Timer, Place]]:
     from cowbench.linux import opening, timing
 
-    return timing.host() if kernel == "host" else timing.guest(kernel, opening.image_path(kernel), pages)
+    return timing.host(pages) if kernel == "host" else timing.guest(kernel, opening.image_path(kernel), pages)
 
 
 def _show(done: Calibration) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import click
@@ -20,10 +20,12 @@ def run(kernel: str, workloads: tuple[str, ...], seeds: int, store: Path, retry_
     from cowbench.store import Store
 
     chosen = grid.specs("workload", workloads, lambda error: click.echo(f"cowbench: skipped: {error}", err=True))
-    with closing(opening.open_kernel(kernel)) as machine, Store(store) as results, Reporter(quiet) as reporter:
+    with ExitStack() as stack:
+        machine = stack.enter_context(closing(opening.open_kernel(kernel)))
         if not machine.frames:
             raise KernelError(f"{kernel}: only root may see which frames a process maps; run as root")
         cells = running.grid(machine.release, opening.build_of(kernel), chosen, seeds)
+        results, reporter = stack.enter_context(Store(store)), stack.enter_context(Reporter(quiet))
         words = shlex.join(["cowbench", *sys.argv[1:]])
         try:
             done = running.run(

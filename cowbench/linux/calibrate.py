@@ -75,7 +75,7 @@ def _measure(timer: Timer, plan: list[Task], grid: Grid, rng: Generator, report:
     samples: dict[Task, list[int]] = {task: [] for task in plan}
     for done, (task, ns) in enumerate(zip(order, timer(order), strict=True), start=1):
         if ns < 0:
-            raise KernelError(f"{task}: {reason(ns)}; run again with fewer --pages")
+            raise KernelError(f"{task}: {reason(ns)}; run as root, or with fewer --pages")
         samples[task].append(ns)
         report(done, len(order))
     return samples

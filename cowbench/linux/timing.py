@@ -17,6 +17,8 @@ from cowbench.linux.guest import accelerator_of
 from cowbench.linux.initramfs import initramfs
 from cowbench.linux.qemu import Qemu
 
+_COPIES = 3
+"""Room for a sample's pages, for their copies, and for others who want some."""
 _ANSWER_S = 120.0
 """How long a guest may take for one sample, or to boot."""
 
@@ -49,8 +51,9 @@ Timer = Callable[[Sequence[Task]], Iterator[int]]
 
 
 @contextmanager
-def host() -> Iterator[tuple[Timer, Place]]:
-    """Give a timer of the running kernel and say where that is. Both raise KernelError."""
+def host(pages: int) -> Iterator[tuple[Timer, Place]]:
+    """Give a timer of the running kernel for samples of `pages`, and say where that is. Both raise KernelError."""
+    _check_room(pages)
     cpu = provenance.cpu()
     with subprocess.Popen([compiled("measure")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin is not None
@@ -72,7 +75,7 @@ def guest(text: str, image: Path, pages: int) -> Iterator[tuple[Timer, Place]]:
     """
     accelerator, mib = accelerator_of(image), pages * 4 // 1024
     initrd = initramfs(compiled("measure").read_bytes())
-    qemu = Qemu(image, initrd, accelerator=accelerator, memory_mib=256 + 3 * mib, swap_mib=64 + 2 * mib)
+    qemu = Qemu(image, initrd, accelerator=accelerator, memory_mib=256 + _COPIES * mib, swap_mib=64 + 2 * mib)
     try:
         qemu.line.settimeout(_ANSWER_S)
         with qemu.line.makefile("w") as tasks, qemu.line.makefile("r") as answers:
@@ -81,6 +84,16 @@ def guest(text: str, image: Path, pages: int) -> Iterator[tuple[Timer, Place]]:
             yield talk.time, Place(talk.release, cpu, accelerator == "tcg")
     finally:
         qemu.stop()
+
+
+def _check_room(pages: int) -> None:
+    """A sample's pages are copied early at most once; beyond that somebody else would pay for it by being killed."""
+    meminfo = Path("/proc/meminfo").read_text()
+    available = next(int(line.split()[1]) for line in meminfo.splitlines() if line.startswith("MemAvailable:"))
+    needed = pages * 4 * _COPIES
+    if needed > available:
+        words = f"samples of {pages:,} pages need {needed >> 10:,} MiB of memory, {available >> 10:,} are available"
+        raise KernelError(f"{words}; take fewer --pages")
 
 
 class Talk:
