@@ -55,6 +55,33 @@ class {cls}(Workload):
 '''
 
 
+SECTION = '''"""{name}: one line that says what question this section answers."""
+
+from collections.abc import Iterator
+
+from cowbench.report import tables
+from cowbench.report.model import Block, Paragraph
+from cowbench.report.results import Results
+from cowbench.report.section import Section
+
+
+class {cls}(Section):
+    title = "Page faults that were answered in place"
+    # Built-in sections stand at 10, 20, ... 110.
+    order = 45
+
+    def build(self, results: Results) -> Iterator[Block]:
+        # Yield parts: sentences, lists, tables and figures, all in cowbench/report/model.py. Text is plain; page and
+        # PDF escape it. reports/ has examples, with figures too.
+        if not results.rows:
+            yield Paragraph("No trials yet.")
+            return
+        yield Paragraph("More is better where nobody else sees the page, and a leak where somebody does.")
+        table = results.table("reuses")
+        yield tables.matrix("reuses", "Reuses (means over seeds)", table, results.policies, results.workloads)
+'''
+
+
 def write(kind: plugins.Kind, name: str, directory: Path) -> Path:
     """Write a template as DIRECTORY/NAME.py and return its path. Raises a CowbenchError; never overwrites."""
     if not name.isidentifier() or keyword.iskeyword(name) or name.startswith("_"):
@@ -63,7 +90,7 @@ def write(kind: plugins.Kind, name: str, directory: Path) -> Path:
         raise ParameterError(f"there is a {kind} '{name}' already; choose another name")
     file = directory / f"{name}.py"
     cls = "".join(part.capitalize() for part in name.split("_"))
-    template = POLICY if kind == "policy" else WORKLOAD
+    template = {"policy": POLICY, "workload": WORKLOAD, "section": SECTION}[kind]
     try:
         with file.open("x", encoding="utf-8") as stream:
             stream.write(template.format(name=name, cls=cls))

@@ -203,6 +203,14 @@ def test_a_new_plugin_passes_its_check_runs_and_is_not_overwritten(kind: str) ->
     call("run", f"--{kind}", "my_own.py", *others, "--seeds", "1")
 
 
+def test_a_new_section_passes_its_check_and_stands_in_the_report() -> None:
+    call("new", "section", "my_own")
+    assert "keeps its contract" in call("check", "my_own.py").stdout
+    call("run", "-p", "mapcount", "-w", "no_fork", "--seeds", "1")
+    call("report", "--section", "my_own.py", "--no-pdf")
+    assert 'id="my_own-reuses"' in Path("report/index.html").read_text()
+
+
 def test_check_says_what_is_broken() -> None:
     file = write_plugin(Path(), "rule", RULE.replace("fault.refcount == 1", "fault.refcount"))
     result = call("check", file, code=2)

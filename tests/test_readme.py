@@ -50,11 +50,3 @@ def test_the_notebook_example_gives_a_table(tmp_path: Path, monkeypatch: pytest.
     exec("\n".join([*lines, f"table = {last}"]), names)
     table = names["table"]
     assert table.shape == (1, 2)  # type: ignore[attr-defined]
-
-
-def test_the_section_of_the_contributors_guide_keeps_its_contract(tmp_path: Path) -> None:
-    guide = (Path(__file__).parents[1] / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    (section,) = (block for block in re.findall(r"```python\n(.*?)```", guide, flags=re.DOTALL) if "(Section)" in block)
-    (tmp_path / "forks.py").write_text(section)
-    result = CliRunner().invoke(cli, ["check", str(tmp_path / "forks.py")])
-    assert result.exit_code == 0, result.output

@@ -9,7 +9,7 @@ import click
 
 
 @click.command("new")
-@click.argument("kind", type=click.Choice(["policy", "workload"]))
+@click.argument("kind", type=click.Choice(["policy", "workload", "section"]))
 @click.argument("name")
 @click.option(
     "--directory",
@@ -17,9 +17,10 @@ import click
     default=Path(),
     help="Folder to write to; the current one if left out.",
 )
-def command(kind: Literal["policy", "workload"], name: str, directory: Path) -> None:
-    """Write NAME.py, a commented policy or workload that runs as it is; never overwrites."""
+def command(kind: Literal["policy", "workload", "section"], name: str, directory: Path) -> None:
+    """Write NAME.py, a commented policy, workload or section of the report that works as it is; never overwrites."""
     from cowbench import templates
 
     file = templates.write(kind, name, directory)
-    click.echo(f"{file} written; now: cowbench check {file}, then cowbench run --{kind} {file}")
+    use = "report" if kind == "section" else "run"
+    click.echo(f"{file} written; now: cowbench check {file}, then cowbench {use} --{kind} {file}")
