@@ -25,30 +25,44 @@ Kind = Literal["failed", "place", "moved", "sharing", "read"]
 
 @dataclass(frozen=True)
 class Difference:
-    """kind of what differs after operation `step` (index from 0), and the whole of it in words."""
+    """kind of what differs after operation `step` (index from 0) about `subject`, and how it is on either machine."""
 
     step: int
     kind: Kind
-    words: str
+    operation: Operation
+    subject: str
+    names: tuple[str, str]
+    outcomes: tuple[str, str]
+
+    @property
+    def where(self) -> str:
+        """The operation and the subject in words."""
+        return f"after operation {self.step + 1}, {say(self.operation)}: {self.subject}"
+
+    @property
+    def words(self) -> str:
+        """All of it in one line."""
+        return f"{self.where}, " + "; ".join(f"{a}: {b}" for a, b in zip(self.names, self.outcomes, strict=True))
+
+
+Found = tuple[Kind, str, tuple[str, str]]
+"""kind, subject and outcomes of a difference."""
 
 
 class Comparison:
     """Two observations followed side by side, step by step.
 
-    names: what the two machines are called in words. frames: False if one of them cannot see frames; then
-    only what was read and what failed is compared.
+    frames: False if one of the machines cannot see frames; then only what was read and what failed is compared.
     """
 
-    def __init__(
-        self, processes: int, pages: int, names: tuple[str, str] = ("model", "kernel"), *, frames: bool = True
-    ) -> None:
-        self._names, self._frames = names, frames
+    def __init__(self, processes: int, pages: int, *, frames: bool = True) -> None:
+        self._frames = frames
         self._places = Places(processes, pages), Places(processes, pages)
 
-    def apply(self, operation: Operation, first: Step, second: Step) -> tuple[Kind, str] | None:
+    def apply(self, operation: Operation, first: Step, second: Step) -> Found | None:
         """Follow one operation; return what differs after it, None if nothing does."""
         if first.failed != second.failed:
-            return "failed", self._each(*(_failed(step) for step in (first, second)))
+            return "failed", "the operation was", (_failed(first), _failed(second))
         if self._frames:
             for places, step in zip(self._places, (first, second), strict=True):
                 places.apply(operation, step)
@@ -58,36 +72,31 @@ class Comparison:
                     return found
         return self._tokens(operation, first, second)
 
-    def _each(self, first: str, second: str) -> str:
-        return f"{self._names[0]}: {first}; {self._names[1]}: {second}"
-
-    def _kinds(self) -> tuple[Kind, str] | None:
+    def _kinds(self) -> Found | None:
         first, second = (places.kinds() for places in self._places)
         if np.array_equal(first, second):
             return None
         process, page = _first(first != second)
-        words = (_place(int(kinds[process, page])) for kinds in (first, second))
-        return "place", f"page {page} of process {process} is, {self._each(*words)}"
+        words = _place(int(first[process, page])), _place(int(second[process, page]))
+        return "place", f"page {page} of process {process}", words
 
-    def _moved(self) -> tuple[Kind, str] | None:
+    def _moved(self) -> Found | None:
         first, second = (places.moved for places in self._places)
         if np.array_equal(first, second):
             return None
         process, page = _first(first != second)
         pages = say_pages(np.flatnonzero((first != second)[process]))
-        words = (
-            "copied to another frame" if moved[process, page] else "still in its frame" for moved in (first, second)
-        )
-        return "moved", f"{pages} of process {process}, {self._each(*words)}"
+        words = _moved(bool(first[process, page])), _moved(bool(second[process, page]))
+        return "moved", f"{pages} of process {process}", words
 
-    def _sharing(self) -> tuple[Kind, str] | None:
+    def _sharing(self) -> Found | None:
         first, second = (places.sharing() for places in self._places)
         if np.array_equal(first, second):
             return None
         at = int(np.flatnonzero(first != second)[0])
         process, page = divmod(at, self._places[0].table.shape[1])
-        words = (self._partner(at, int(sharing[at])) for sharing in (first, second))
-        return "sharing", f"the frame of page {page} of process {process} is, {self._each(*words)}"
+        words = self._partner(at, int(first[at])), self._partner(at, int(second[at]))
+        return "sharing", f"the frame of page {page} of process {process}", words
 
     def _partner(self, at: int, other: int) -> str:
         if other == at:
@@ -95,13 +104,13 @@ class Comparison:
         process, page = divmod(other, self._places[0].table.shape[1])
         return f"shared with page {page} of process {process}"
 
-    def _tokens(self, operation: Operation, first: Step, second: Step) -> tuple[Kind, str] | None:
+    def _tokens(self, operation: Operation, first: Step, second: Step) -> Found | None:
         if np.array_equal(first.tokens, second.tokens):
             return None
         pairs = zip_longest(first.tokens.tolist(), second.tokens.tolist())
         element, pair = next((i, pair) for i, pair in enumerate(pairs) if pair[0] != pair[1])
         where = f"page {operation.pages[element]}" if isinstance(operation, Read) else f"element {element}"
-        return "read", f"{where} reads, {self._each(*('nothing' if t is None else say_token(t) for t in pair))}"
+        return "read", f"{where} reads", (_read(pair[0]), _read(pair[1]))
 
 
 def first_difference(
@@ -119,11 +128,12 @@ def first_difference(
     if not len(operations) == len(first.steps) == len(second.steps):
         counts = f"{len(first.steps)} and {len(second.steps)} steps of {len(operations)} operations"
         raise ValueError(f"observations are not of this program: {counts}")
-    comparison = Comparison(*shape(operations, first.steps, second.steps), names, frames=frames)
+    comparison = Comparison(*shape(operations, first.steps, second.steps), frames=frames)
     for index, (operation, *steps) in enumerate(zip(operations, first.steps, second.steps, strict=True)):
         found = comparison.apply(operation, *steps)
         if found:
-            return Difference(index, found[0], f"after operation {index + 1}, {say(operation)}: {found[1]}")
+            kind, subject, outcomes = found
+            return Difference(index, kind, operation, subject, names, outcomes)
     return None
 
 
@@ -133,6 +143,14 @@ def _failed(step: Step) -> str:
 
 def _place(kind: int) -> str:
     return {ABSENT: "absent", SWAPPED: "swapped out", ZERO_PAGE: "on the zero page"}.get(kind, "in a frame")
+
+
+def _moved(moved: bool) -> str:
+    return "copied to another frame" if moved else "still in its frame"
+
+
+def _read(token: int | None) -> str:
+    return "nothing" if token is None else say_token(token)
 
 
 def _first(different: np.ndarray) -> tuple[int, int]:

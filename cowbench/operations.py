@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, ClassVar, Literal
@@ -257,6 +257,16 @@ def write_header(stream: IO[str], config: MachineConfig) -> None:
     default = dataclasses.asdict(MachineConfig())
     changed = {key: value for key, value in dataclasses.asdict(config).items() if value != default[key]}
     stream.write(json.dumps({"cowbench_program": VERSION, "machine": changed}) + "\n")
+
+
+def write_program(path: Path, config: MachineConfig, operations: Iterable[Operation]) -> None:
+    """Write a program file. Raises ProgramError naming a file that cannot be written."""
+    try:
+        with path.open("w", encoding="utf-8") as stream:
+            write_header(stream, config)
+            stream.writelines(json.dumps(encode(operation)) + "\n" for operation in operations)
+    except OSError as error:
+        raise ProgramError(f"{path}: cannot be written ({error.strerror}); give another file") from None
 
 
 def read_header(path: Path) -> MachineConfig:

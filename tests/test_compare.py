@@ -159,7 +159,7 @@ def test_whose_frame_it_is_counts_not_only_how_many_moved() -> None:
     assert found is not None
     assert found.kind == "sharing"
     assert found.words.endswith(
-        "the frame of page 0 of process 1 is, model: shared with page 0 of process 0; "
+        "the frame of page 0 of process 1, model: shared with page 0 of process 0; "
         "kernel: shared with no page before it"
     )
 

@@ -49,6 +49,7 @@ def cli(plugins: Path | None) -> None:
       cowbench new policy my_rule           a policy of your own
       cowbench check my_rule.py             does it keep its contract?
       cowbench run --policy my_rule.py
+      cowbench distinguish my_rule.py has_pinned
     """
     if plugins is not None:
         # Worker processes inherit it; a spec names its file anyway.
@@ -56,9 +57,9 @@ def cli(plugins: Path | None) -> None:
 
 
 def _add_commands() -> None:
-    from cowbench.cli import check, export, history, kernel, listing, new, report, run, show, study, trace
+    from cowbench.cli import check, distinguish, export, history, kernel, listing, new, report, run, show, study, trace
 
-    for module in (run, listing, show, study, trace, check, new, report, export, history, kernel):
+    for module in (run, listing, show, study, trace, distinguish, check, new, report, export, history, kernel):
         cli.add_command(module.command)
 
 
