@@ -13,7 +13,7 @@ from cowbench.ledger import Ledger
 from cowbench.linux.account import Account, account
 from cowbench.machine import MachineConfig, Process
 from cowbench.observation import Observation
-from cowbench.operations import Operation, PageOut, Spawn, Write
+from cowbench.operations import Exec, Fork, Operation, PageOut, Pin, Read, Spawn, Write
 from tests.modelled import build
 
 POLICIES = sorted(plugins.available("policy"))
@@ -71,3 +71,12 @@ def test_pages_put_out_to_swap_end_the_account() -> None:
     program: list[Operation] = [Spawn(), Write(Process(0), range(4)), PageOut(Process(0), range(2))]
     seen, _ = both("anon_exclusive", config, program)
     assert seen == Account(unseen="pages were put out to swap")
+
+
+def test_a_reference_from_before_an_exec_is_not_lost_by_what_comes_after() -> None:
+    one, page = Process(0), range(1)
+    program: list[Operation] = [Spawn(), Write(one, page), Pin(one, page, longterm=True), Exec(one)]
+    program += [Read(one, page), Write(one, page), Fork(one), Write(one, page)]
+    seen, ledger = both("anon_exclusive", MachineConfig(), program)
+    assert from_account(seen) == from_ledger(ledger)
+    assert (seen.lost_pins, seen.copies["write_fault"]) == (0, 1)

@@ -9,17 +9,18 @@ import pytest
 from click.testing import CliRunner
 
 from cowbench import grid, plugins, schema, spec, sweep
-from cowbench.abilities import Ability
+from cowbench.abilities import ABILITIES, Ability
 from cowbench.cli import cli
 from cowbench.costs import read_profile
 from cowbench.expected import expect
 from cowbench.frame import load
 from cowbench.linux import opening, running, trials
+from cowbench.linux.applicable import not_applicable
 from cowbench.linux.connection import Program
 from cowbench.linux.machine import Script
-from cowbench.machine import MachineConfig
+from cowbench.machine import MachineConfig, Process
 from cowbench.observation import Observation, Step
-from cowbench.operations import Fork, Operation
+from cowbench.operations import Fork, Move, Operation, Spawn
 from cowbench.report.model import Table, cell
 from cowbench.report.results import Results
 from cowbench.report.section import Section
@@ -271,3 +272,11 @@ def test_a_run_on_a_kernel_can_be_interrupted_and_goes_on(monkeypatch: pytest.Mo
     again = CliRunner().invoke(cli, words)
     assert "3 cells in" in again.output
     assert "2 run now, 1 there before" in again.output
+
+
+def test_a_program_for_a_cpu_that_is_not_there_is_not_run_on_another() -> None:
+    able, config = dict.fromkeys(ABILITIES, ""), MachineConfig(cpus=4)
+    assert not_applicable([Spawn(cpu=1)], config, able, None, 2) == ""
+    assert not_applicable([Spawn(), Move(Process(0), 2)], config, able, None, 2) == (
+        "move needs 3 CPUs, the agent may run on 2"
+    )
