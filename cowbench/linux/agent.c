@@ -894,7 +894,7 @@ static const u8 *one_operation(const u8 *at, u64 index) {
   i64 failed = 0;
   if ((code >= WRITE && code <= GET) || code == MOVE) slot = &c->slot[c->slot_of[first]];
   if (code >= RELEASE && code <= DEVICE_READ) r = &c->reference[first];
-  if (code == PROTECT || code == PAGE_OUT || code == GET || code == MOVE) extra = number(&at);
+  if (code == PAGE_OUT || code == GET || code == MOVE) extra = number(&at);
   const u8 *pages = at;
   if (code == WRITE || code == READ || (code >= PROTECT && code <= GET)) at = skip_pages(at);
   if (slot) slot->pages = pages, slot->token = index, slot->ns = 0;

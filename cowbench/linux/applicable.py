@@ -22,7 +22,6 @@ from cowbench.operations import (
     Operation,
     PageOut,
     Pin,
-    Protect,
     Read,
     Spawn,
     Write,
@@ -38,6 +37,7 @@ _LEAST_FRAMES = MachineConfig().frames >> 11
 NEVER: dict[Ability, str] = {
     "short_pin": "nothing in the kernel but its test module gup_test holds a short-term pin on request",
     "read_pin": "nothing in the kernel but its test module gup_test pins for reading only",
+    "tracked": "clear_refs clears the soft-dirty bits of a whole process, not those of single pages",
     "simulation": "only a simulation can stage it",
 }
 PROBES: dict[Ability, tuple[str, tuple[Operation, ...]]] = {
@@ -56,10 +56,6 @@ PROBES: dict[Ability, tuple[str, tuple[Operation, ...]]] = {
     "exec": ("a page outlived exec", (*START, Exec(P), Read(P, PAGE))),
     "swap": ("MADV_PAGEOUT put no page out", (*START, Drain(0), PageOut(P, PAGE))),
     "drop": ("pages stay in the swap cache", (*START, Drain(0), PageOut(P, PAGE, drop=True))),
-    "tracked": (
-        "soft-dirty bits cannot be cleared",
-        (*START, Protect(P, PAGE, tracked=True)),
-    ),
 }
 """For each ability what is wrong if its effect does not show, and a program that shows it."""
 _TOKENS: dict[Ability, int] = {"long_pin": 4, "read_get": 4, "dontfork": 0, "exec": 0}
