@@ -65,7 +65,7 @@ CAUSE_WORDS = {
 
 def _identity() -> list[Column]:
     facts = [
-        ("policy", "policy with its parameters that are not at their default"),
+        ("policy", "policy with its parameters that are not at their default; kernel:RELEASE for a real kernel"),
         ("policy_name", "policy without parameters"),
         ("workload", "workload with its parameters that are not at their default"),
         ("workload_name", "workload without parameters"),
@@ -74,11 +74,17 @@ def _identity() -> list[Column]:
         ("sees_truth", "1 for an oracle, which sees what no kernel can; else 0"),
         ("control", "1 for a workload on which no policy should differ; else 0"),
         ("curve", "parameter along which this workload is one point of a curve, left out of sums; else empty"),
-        ("profile", "cost profile behind the modelled times"),
+        ("profile", 'cost profile behind the modelled times; "measured": fork times are those of a real kernel'),
     ]
     return [Column(name, "identity", "", "none", text) for name, text in facts] + [
         Column("status", "status", "", "none", "ok, out_of_frames (counted up to there), not_applicable or failed"),
-        Column("error", "status", "", "none", "why the trial failed or ended early"),
+        Column(
+            "error",
+            "status",
+            "",
+            "none",
+            "why the trial failed or ended early, or why nothing was counted on a real kernel",
+        ),
     ]
 
 
