@@ -31,8 +31,8 @@ def command(
 ) -> None:
     """Carry random programs out on a kernel and on the model, and compare what is seen after every operation.
 
-    Each difference is shrunk on both, printed in words and written as a program file. Exit code 1 if there is one. Ctrl-C
-    ends the check after the current programs with the summary; --start goes on from there.
+    Each difference is shrunk on both, printed in words and written as a program file. Exit code 1 if there is one.
+    Ctrl-C ends the check with the summary so far; --start goes on from a later program.
     """
     import time
     from contextlib import closing

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from cowbench.abilities import Ability
 from cowbench.errors import KernelError
@@ -19,6 +19,7 @@ from cowbench.machine import MachineConfig, SwapDevice
 from cowbench.observation import Observation
 from cowbench.operations import Operation
 
+T = TypeVar("T")
 Program = tuple[MachineConfig, Sequence[Operation]]
 
 BATCH_BYTES = 12_000
@@ -175,7 +176,7 @@ class AgentKernel:
         return next(self._agent.programs([operations], guard=self._guard))
 
 
-def batched(programs: Iterable[Program], size: int) -> Iterator[list[Program]]:
+def batched(programs: Iterable[T], size: int) -> Iterator[list[T]]:
     """Cut a stream into lists of `size` and a last shorter one."""
     stream = iter(programs)
     while group := list(islice(stream, size)):
