@@ -87,11 +87,13 @@ def _drawn(name: str, caption: str, lines: Sequence[str | Bar]) -> Figure:
 
 
 def _stack(axes: Axes, row: int, bar: Bar, marks: dict[str, Mark]) -> None:
+    from matplotlib.patches import Rectangle
+
     left = Fraction()
     where = f" on {bar.workload}" if bar.workload else ""
     for cause, copies in bar.causes.items():
         share = copies / bar.whole
-        (part,) = axes.barh(row, float(share), left=float(left), height=0.75, **_look(cause))
+        part = axes.add_patch(Rectangle((float(left), row - 0.375), float(share), 0.75, **_look(cause)))
         words = f"{bar.policy}{where}: {number(copies)} of {number(bar.total)} needless copies, {cause_name(cause)}"
         figures.mark(marks, part, words, bar.policy)
         left += share
