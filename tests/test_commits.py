@@ -190,6 +190,17 @@ def test_ci_accepts_a_rise_that_the_commit_announces(
     assert "announced: mapcount errs more" in capsys.readouterr().out
 
 
+def test_ci_goes_on_where_the_parent_cannot_be_built(
+    checkout: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted(checkout, monkeypatch, {}, {}, 2)
+    monkeypatch.setattr(compare, "absent", lambda results: ["x"] * counting.expected())
+    assert compare.after_parent() == 0
+    assert f"nothing can be counted at {git.commit_of('HEAD^')[:8]}; what asv said" in capsys.readouterr().out
+    with pytest.raises(HistoryError, match="nothing can be counted"):
+        compare.compare("HEAD^")
+
+
 def test_ci_counts_a_commit_without_parent_alone(
     checkout: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

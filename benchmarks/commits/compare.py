@@ -17,13 +17,17 @@ import pandas as pd
 from benchmarks import cells
 from benchmarks.commits import git
 from benchmarks.commits.asv import SCRATCH, asv, need_asv
-from benchmarks.commits.count import absent, benchmarks, is_absent, need_every_cell, results_of
+from benchmarks.commits.count import absent, benchmarks, expected, is_absent, need_every_cell, results_of
 from cowbench import statistics
 from cowbench.errors import CowbenchError, HistoryError
 from cowbench.history.files import MACHINE, Results
 
 RESULTS = SCRATCH / "compare"
 _SHOWN = 40
+
+
+class NothingToCompare(HistoryError):
+    """The other commit cannot be built, or runs no cell."""
 
 
 def main() -> int:
@@ -52,7 +56,11 @@ def after_parent() -> int:
     with asv(RESULTS) as runner:
         runner.need("check")
     if git.ask("rev-parse", "--verify", "--quiet", "HEAD^") is not None:
-        code = compare("HEAD^")
+        try:
+            code = compare("HEAD^")
+        except NothingToCompare as why:  # no fault of this commit's, which counts
+            print(why)
+            return 0
         return 0 if code == 1 and announced("HEAD^") else code
     print("this clone has no parent of HEAD to compare with (shallow?), so HEAD alone is counted")
     with asv(RESULTS) as runner:
@@ -71,12 +79,15 @@ def compare(name: str) -> int:
         code = runner.call(
             "continuous", "--factor", "1.0", "--machine", MACHINE, "--bench", "^bench_counters", base, head
         )
+    after, before = results_of(RESULTS, head), results_of(RESULTS, base)
+    print(need_every_cell(after))
+    lacking = absent(before)
+    if len(lacking) == expected():
+        raise NothingToCompare(f"nothing can be counted at {base[:8]}; what asv said is in {SCRATCH / 'log.txt'}")
+    if lacking:
+        print(f"{len(lacking):,} of them are not to be had at {base[:8]}, as in: {lacking[0]}")
     if code not in (0, 1):
         raise HistoryError(f"asv failed; all it said is in {SCRATCH / 'log.txt'}")
-    before, after = results_of(RESULTS, base), results_of(RESULTS, head)
-    print(need_every_cell(after))
-    if lacking := absent(before):
-        print(f"{len(lacking):,} of them are not to be had at {base[:8]}, as in: {lacking[0]}")
     worse = say(before, after)
     if code != bool(worse):
         raise HistoryError(f"asv and cowbench disagree about {base[:8]}; all asv said is in {SCRATCH / 'log.txt'}")
