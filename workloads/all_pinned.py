@@ -8,9 +8,11 @@ Differ: has_pinned and later copy all pages at fork, each with an allocation of 
 page_count fork cheaply, copy at the writes, and lose every pin. With `longterm=false` longterm_only joins them.
 """
 
+from typing import Literal
+
 from numpy.random import Generator
 
-from cowbench.machine import Machine
+from cowbench.machine import Machine, MachineConfig
 from cowbench.workload import Workload, parameter
 
 
@@ -22,17 +24,27 @@ class AllPinned(Workload):
 
     pages: int = parameter(16384, low=16, high=1 << 22, unit="pages", scale="1/16 of 1 GiB", source="W19: 256 k pages")
     longterm: bool = parameter(True, help="pins are FOLL_LONGTERM")
+    pinned: Literal["now", "once", "never"] = parameter("now", help="once: the pin is released before the fork")
+    reserve: int = parameter(1024, low=0, high=1 << 22, unit="frames", source="assumed", help="for atomic early copies")
+
+    def machine(self) -> MachineConfig:
+        return MachineConfig(atomic_reserve=self.reserve)
 
     def run(self, machine: Machine, rng: Generator) -> None:
         everything = range(self.pages)
         parent = machine.spawn()
         machine.write(parent, everything)
-        buffer = machine.pin(parent, everything, write=True, longterm=self.longterm)
+        pages = everything if self.pinned != "never" else range(0)
+        buffer = machine.pin(parent, pages, write=True, longterm=self.longterm)
+        if self.pinned == "once":
+            machine.release(buffer)
         child = machine.fork(parent)
         machine.write(parent, everything)
-        machine.device_write(buffer)
+        if self.pinned == "now":
+            machine.device_write(buffer)
         machine.read(parent, everything)
         machine.read(child, everything)
         machine.exit(child)
-        machine.release(buffer)
+        if self.pinned != "once":
+            machine.release(buffer)
         machine.exit(parent)

@@ -32,13 +32,24 @@ KERNEL = "kernel:"
 
 
 @dataclass(frozen=True)
+class StudyRows:
+    """A study that was run: its name, its text (a TOML file) and the rows of its own grid."""
+
+    name: str
+    text: str
+    rows: Sequence[Row]
+
+
+@dataclass(frozen=True)
 class Results:
     """Rows of trials and the runs they come from.
 
     baseline: the policy that the others are compared with, if one was asked for. points: rows that are points of
     curves, and stand in no sum. trace: the trial to follow, "POLICY,WORKLOAD,SEED", if one was asked for. checks: of
     the model against kernels. measured: rows that ran on a real kernel, if others ran on the model: a kernel has
-    seldom run all workloads, and must not take the others out of sums. history: asv results, in order of commits.
+?    seldom run all workloads, and must not take the others out of sums. history: asv results, in order of commits.
+    seldom run all workloads, and must not take the others out of sums. studies: the studies that were run, with their
+    rows, which stand nowhere else.
     """
 
     rows: Sequence[Row]
@@ -49,6 +60,7 @@ class Results:
     checks: Sequence[Check] = ()
     measured: Sequence[Row] = ()
     history: Sequence[Commit] = ()
+    studies: Sequence[StudyRows] = ()
 
     @classmethod
     def of(
@@ -60,7 +72,9 @@ class Results:
         rows = summary.compared(every)
         modelled = [row for row in rows if not row["policy"].startswith(KERNEL)]
         measured = [row for row in rows if row["policy"].startswith(KERNEL)] if modelled else []
-        return cls(modelled or rows, store.runs(), baseline, points, trace, store.checks(), measured, history)
+        studies = [StudyRows(name, text, store.rows(name)) for name, text in store.studies().items()]
+        kept = (store.checks(), measured, history, studies)
+        return cls(modelled or rows, store.runs(), baseline, points, trace, *kept)
 
     @cached_property
     def policies(self) -> list[str]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from string import Formatter
 from typing import Any
 
 from cowbench.errors import CowbenchError, StudyError
@@ -105,15 +104,8 @@ def _verdict(claim: Claim, names: Mapping[str, Any], where: str) -> Verdict:
 
 
 def fill(template: str, names: Mapping[str, Any], where: str) -> str:
-    """Put the values of the {expressions} of a sentence into it. Raises StudyError."""
-    try:
-        parts = list(Formatter().parse(template))
-    except ValueError as error:
-        raise StudyError(f"{where}: the answer '{template}' cannot be read: {error}") from None
-    return "".join(
-        text + ("" if expression is None else format(value(expression, names, where), form or ""))
-        for text, expression, form, _ in parts
-    )
+    """Put the values of the {expressions} of a sentence into it, as an f-string does. Raises StudyError."""
+    return str(value(f'f"""{template}"""', names, where))
 
 
 def value(expression: str, names: Mapping[str, Any], where: str) -> Any:

@@ -92,6 +92,13 @@ class Rows:
         """Return the smallest value of a metric."""
         return int(min(self._some(metric)))
 
+    def share(self, metric: str, level: float = 0.95) -> Interval:
+        """Return the share of the rows in which a metric is above 0, with Wilson's interval."""
+        values = self._some(metric)
+        above = int(np.count_nonzero(values))
+        found = stats.binomtest(above, len(values)).proportion_ci(level, "wilson")
+        return Interval(above / len(values), float(found.low), float(found.high))
+
     def rate(self, metric: str, per: str) -> Interval:
         """Return metric over `per` as a ratio of sums, with a bootstrap interval over the rows (BCa, 9,999 draws)."""
         above, below = np.array(self._some(metric), float), np.array(self._some(per), float)
