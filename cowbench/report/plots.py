@@ -40,7 +40,7 @@ def table(figure: Figure, rows: Rows, name: str) -> Table:
         (*(Cell(f"{value:g}", value) for value in point), *_means(figure, rows, dict(zip(axes, point, strict=True))))
         for point in points
     )
-    return Table(name, figure.title, (*axes, *policies), lines, long=len(lines) > 12)
+    return Table(name, figure.title, (*axes, *policies), lines)
 
 
 def _means(figure: Figure, rows: Rows, point: dict[str, Any]) -> list[Cell]:
