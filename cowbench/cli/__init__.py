@@ -45,6 +45,7 @@ def cli(plugins: Path | None) -> None:
       cowbench run                          every policy on every workload
       cowbench show --metric copies         the table in the terminal
       cowbench report --output report       the page report/index.html
+      cowbench compare before.db after.db   what got better or worse between two stores
       cowbench trace view --help            one trial, operation by operation
       cowbench new policy my_rule           a policy of your own
       cowbench check my_rule.py             does it keep its contract?
@@ -57,9 +58,24 @@ def cli(plugins: Path | None) -> None:
 
 
 def _add_commands() -> None:
-    from cowbench.cli import check, distinguish, export, history, kernel, listing, new, report, run, show, study, trace
+    from cowbench.cli import (
+        check,
+        compare,
+        distinguish,
+        export,
+        history,
+        kernel,
+        listing,
+        new,
+        report,
+        run,
+        show,
+        study,
+        trace,
+    )
 
-    for module in (run, listing, show, study, trace, distinguish, check, new, report, export, history, kernel):
+    parts = (run, listing, show, compare, study, trace, distinguish, check, new, report, export, history, kernel)
+    for module in parts:
         cli.add_command(module.command)
 
 

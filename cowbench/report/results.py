@@ -19,7 +19,7 @@ from cowbench.summary import MISSING, Table
 if TYPE_CHECKING:
     import pandas as pd
 
-    from cowbench.statistics import Family
+    from cowbench.statistics import Family, Method
 
 VERBS = {"leaks": "leaks", "lost_pins": "loses pins", "lost_gets": "loses FOLL_GET references"}
 """Outcomes that no policy may have, worst first: a reader sees what it must not, or stops seeing what it must."""
@@ -189,7 +189,17 @@ class Results:
         """Every other policy held against the reference on the headline metrics; None if there is none to compare."""
         from cowbench import statistics
 
-        return statistics.compare(self.frame, self.reference) if self.reference and len(self.policies) > 1 else None
+        if not self.reference or len(self.policies) < 2:
+            return None
+        return statistics.compare(self.frame, self.reference, method=self.method)
+
+    @cached_property
+    def method(self) -> Method:
+        """How to compare: by the looks that the store was grown by, if it was."""
+        from cowbench.statistics import Method
+        from cowbench.statistics.growth import looks_of
+
+        return Method(looks=looks_of(self.runs))
 
     @cached_property
     def ranking(self) -> list[str]:

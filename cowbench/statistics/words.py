@@ -77,17 +77,23 @@ def _undecided(one: Comparison, family: Family, what: str, other: str) -> str:
     return f"shows no difference to {other} in {what}: {_seeds(one)} could have shown one{least}{more}"
 
 
-def _difference(one: Comparison, other: str) -> str:
-    """Say how far and where to: "31 % fewer copies than page_count", "2.5 times as many copies as page_count"."""
+def effect(one: Comparison) -> str:
+    """Say how far a value is from the other: "31 % fewer", "2.5 times", "12 more"; there must be a difference."""
     assert one.difference is not None
-    count = schema.METRICS[one.metric].kind == "count"
-    what = noun(one.metric)
     if one.ratio is not None and one.ratio.value >= _TIMES:
-        return f"{_three(one.ratio.value)} times as {'many' if count else 'much'} {what} as {other}"
+        return f"{_three(one.ratio.value)} times"
     up = (one.ratio.value > 1) if one.ratio is not None else one.difference.value > 0
-    way = ("more" if up else "fewer") if count else ("more" if up else "less")
+    way = "more" if up else "fewer" if schema.METRICS[one.metric].kind == "count" else "less"
     size = abs(one.ratio.value - 1) if one.ratio is not None else abs(one.difference.value)
-    return f"{_size(one, size)} {way} {what} than {other}"
+    return f"{_size(one, size)} {way}"
+
+
+def _difference(one: Comparison, other: str) -> str:
+    """Say how far and from what: "31 % fewer copies than page_count", "2.5 times as many copies as page_count"."""
+    words = effect(one)
+    if words.endswith("times"):
+        return f"{words} {_as(one)} {noun(one.metric)} as {other}"
+    return f"{words} {noun(one.metric)} than {other}"
 
 
 def _size(one: Comparison, size: float) -> str:
