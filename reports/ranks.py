@@ -24,9 +24,9 @@ class Ranking(Section):
             yield Paragraph("No workload has results of all policies, so there is nothing to rank.")
             return
         yield Paragraph(
-            "Rank 1 is best on a workload; equal policies share their rank. The number of workloads counts here, not that "
-            "of seeds; policies that see what no kernel can, and controls, take no part. A rank says nothing of leaks and "
-            "losses."
+            "Rank 1 is best on a workload; equal policies share their rank. What counts is the number of workloads, "
+            "not of seeds; policies that see what no kernel can take no part, nor do controls. A rank says nothing of "
+            "leaks and losses."
         )
         yield Switch("Metric", tuple((noun(ranks.metric), tuple(_parts(ranks, results))) for ranks in ranked))
 
