@@ -112,12 +112,23 @@ def pages(file: Path) -> list[list[Word]]:
     return found
 
 
+def wide(count: int) -> Table:
+    return Table("t", "caption", ("row", *(f"column_{n}" for n in range(count))), (("a", *map(str, range(count))),))
+
+
 def test_wide_tables_are_split_by_columns_that_all_fit() -> None:
-    table = Table("t", "caption", ("row", *(f"column_{n}" for n in range(60))), (("a", *map(str, range(60))),))
-    pieces = list(columns.split(table))
-    assert len(pieces) > 1
-    assert [n for _, chosen in pieces for n in chosen[1:]] == list(range(1, 61))
-    assert all(chosen[0] == 0 and sum(widths) <= columns.PAGE for widths, chosen in pieces)
+    parts = list(columns.split(wide(60)))
+    assert len(parts) > 1
+    assert [n for part in parts for n in part.columns[1:]] == list(range(1, 61))
+    assert all(part.columns[0] == 0 and sum(part.widths) <= columns.PAGE for part in parts)
+
+
+def test_a_table_that_is_a_little_too_wide_is_set_smaller() -> None:
+    parts = {count: list(columns.split(wide(count))) for count in range(5, 40)}
+    scales = [part[0].scale for part in parts.values() if len(part) == 1]
+    assert 1.0 in scales
+    assert columns.SMALLEST <= min(scales) < 0.95
+    assert all(sum(part.widths) < columns.PAGE + 0.01 for found in parts.values() for part in found)
 
 
 def test_a_name_is_only_broken_where_it_has_no_room() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import cache
+from typing import NamedTuple
 
 from cowbench.report import model, tables
 from cowbench.report.model import Cell, Code, Piece, Table, Words
@@ -19,6 +20,8 @@ WIDEST = 0.45
 """Share of the page that a column may take before its text is broken, if other columns want room too."""
 NAMES = 0.2
 """Share of the page up to which the names of rows are not broken."""
+SMALLEST = 0.8
+"""Share of the usual size that a table may be set in so as not to be split."""
 BOLD = 1.12
 """How much wider bold letters are, at most."""
 MONO = 3.95
@@ -39,27 +42,35 @@ def _parts(word: str) -> list[str]:
     return re.split(r"(?<=[_:,@/=.-])(?=\w)", word)
 
 
-def split(table: Table) -> Iterator[tuple[list[float], list[int]]]:
-    """Yield widths in points and numbers of the columns of each piece of a table that fits on a page.
+class Part(NamedTuple):
+    """Columns of a table that fit on a page: their numbers and widths in points, at `scale` times the usual size."""
 
-    The first column names the rows and stands in every piece.
-    """
+    columns: list[int]
+    widths: list[float]
+    scale: float = 1.0
+
+
+def split(table: Table) -> Iterator[Part]:
+    """Yield the parts of a table, each with the first column, which names the rows; one if it fits when set smaller."""
     narrowest, natural = _sizes(table)
+    scale = PAGE / max(PAGE, sum(narrowest))
+    if scale >= SMALLEST:
+        widths = _spread(narrowest, natural, PAGE / scale)
+        yield Part(list(range(len(widths))), [width * scale for width in widths], scale)
+        return
     rest = list(range(1, len(table.head)))
-    while True:
-        chosen = [0]
-        while rest and (len(chosen) == 1 or sum(narrowest[i] for i in chosen) + narrowest[rest[0]] <= PAGE):
+    while rest:
+        chosen = [0, rest.pop(0)]
+        while rest and sum(narrowest[i] for i in chosen) + narrowest[rest[0]] <= PAGE:
             chosen.append(rest.pop(0))
-        yield _spread([narrowest[i] for i in chosen], [natural[i] for i in chosen]), chosen
-        if not rest:
-            return
+        yield Part(chosen, _spread([narrowest[i] for i in chosen], [natural[i] for i in chosen], PAGE))
 
 
-def _spread(narrowest: list[float], natural: list[float]) -> list[float]:
+def _spread(narrowest: list[float], natural: list[float], page: float) -> list[float]:
     """Give every column what it needs at least, and share what is left by what each would like beyond."""
-    if sum(natural) > PAGE:
-        natural = [max(least, min(best, WIDEST * PAGE)) for least, best in zip(narrowest, natural, strict=True)]
-    room = PAGE - sum(narrowest)
+    if sum(natural) > page:
+        natural = [max(least, min(best, WIDEST * page)) for least, best in zip(narrowest, natural, strict=True)]
+    room = page - sum(narrowest)
     wish = sum(natural) - sum(narrowest)
     share = min(1.0, max(0.0, room / wish)) if wish else 0.0
     return [least + share * (best - least) for least, best in zip(narrowest, natural, strict=True)]

@@ -104,10 +104,10 @@ def _listing(listing: Listing) -> Tree:
 
 def _table(table: Table, place: str, targets: frozenset[str]) -> Tree:
     pieces, numeric = [], tables.numeric(table)
-    for widths, chosen in columns.split(table):
-        at = [(column, width, numeric[column]) for column, width in zip(chosen, widths, strict=True)]
-        head, *rows = ([_cell(row[c], width, right, targets) for c, width, right in at] for row in _lines(table))
-        pieces.append({"widths": widths, "head": head, "rows": rows})
+    for part in columns.split(table):
+        at = [(column, width / part.scale) for column, width in zip(part.columns, part.widths, strict=True)]
+        head, *rows = ([_cell(row[c], width, numeric[c], targets) for c, width in at] for row in _lines(table))
+        pieces.append({"widths": part.widths, "scale": part.scale, "head": head, "rows": rows})
     csv = Download(f"{place}-{table.name}.csv", "text/csv", tables.to_csv(table).encode(), table.caption)
     return {"caption": table.caption, "label": f"{place}-{table.name}", "pieces": pieces, "csv": _file(csv)}
 
