@@ -20,6 +20,7 @@ ERAS: tuple[tuple[tuple[int, int, int], str], ...] = (
     ((0, 0, 0), "mapcount"),
 )
 """First release of an era, newest first; 5.10.44 has the guards of 5.11."""
+LATE = 999
 
 
 def era(release: str) -> str:
@@ -28,4 +29,6 @@ def era(release: str) -> str:
     if numbers is None:
         raise KernelError(f"release '{release}' is no kernel version; name the policy with --policy")
     version = tuple(int(number or 0) for number in numbers.groups())
+    if re.match(r"\d+\.\d+\.0-\d", release):  # a distribution's: 0 for whatever stable release it is built from
+        version = (*version[:2], LATE)
     return next(spec for first, spec in ERAS if version >= first)
