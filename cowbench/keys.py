@@ -37,6 +37,7 @@ _NOT_ENGINE = (
     "provenance.py",
     "report",
     "reports",
+    "settle.py",
     "statistics",
     "store.py",
     "study",

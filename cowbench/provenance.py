@@ -6,7 +6,7 @@ import importlib.metadata
 import os
 import platform
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +17,14 @@ from cowbench.keys import engine_digest
 _LIBRARIES = ("numpy", "scipy", "pandas")
 
 
-def collect(profile: CostProfile | None, command: str, files: Mapping[str, str]) -> dict[str, Any]:
+def collect(
+    profile: CostProfile | None, command: str, files: Mapping[str, str], looks: Sequence[int] = ()
+) -> dict[str, Any]:
     """Return what a reader needs to judge and repeat a run.
 
     command: how it was called. files: the files of plug-ins that are not built in, by their canonical specs.
-    profile: behind the modelled times, if there are any.
+    profile: behind the modelled times, if there are any. looks: numbers of seeds at which a run that grows its sample
+    looks at it; whoever tests the sample must know.
     """
     commit, dirty = _git()
     return {
@@ -36,6 +39,7 @@ def collect(profile: CostProfile | None, command: str, files: Mapping[str, str])
         "system": f"{platform.system()} {platform.release()}",
         "machine": f"{platform.machine()}, {cpu()}, {os.cpu_count()} CPUs",
         **({} if profile is None else {"profile": profile.to_json()}),
+        **({"looks": list(looks)} if looks else {}),
     }
 
 

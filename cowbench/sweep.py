@@ -49,6 +49,7 @@ def sweep(
     retry_failed: bool = False,
     record: Path | None = None,
     study: tuple[str, str] | None = None,
+    looks: Sequence[int] = (),
     command: str = "",
     report: Callable[[Progress], None] = lambda progress: None,
 ) -> Progress:
@@ -56,7 +57,8 @@ def sweep(
 
     Only this process writes the store; an interruption or a kill loses what was in flight, nothing else. `record`
     names a file for the operations of the only cell, which then runs in this process, stored or not. `study` is the
-    name and text of the study whose own grid the cells are; without one they are the store's grid.
+    name and text of the study whose own grid the cells are; without one they are the store's grid. `looks` are those
+    of a plan that grows the sample, see cowbench.settle.
     """
     if record is not None and len(cells) != 1:
         raise ParameterError(f"one cell can be recorded, not {len(cells)}; give one policy, one workload and --seeds 1")
@@ -71,7 +73,7 @@ def sweep(
     report(progress)
     if not missing:
         return progress
-    run_id = store.begin_run(_now(), provenance.collect(profile, command, own_files(_used(cells))))
+    run_id = store.begin_run(_now(), provenance.collect(profile, command, own_files(_used(cells)), looks))
     writer = _Writer(store, run_id, list(missing.values()), progress, report)
     batches = _batches(list(missing.values()), profile, record)
     with closing(execute(batches, 1 if record else jobs)) as finished:

@@ -47,7 +47,7 @@ class Reporter:
             self._task = self._bar.add_task(self._things, total=progress.total)
         else:
             words = f"{self._things}, {progress.failed} failed" if progress.failed else self._things
-            self._bar.update(self._task, completed=progress.done, description=words)
+            self._bar.update(self._task, completed=progress.done, total=progress.total, description=words)
 
     def _line(self, progress: Progress) -> None:
         now = time.monotonic()

@@ -5,11 +5,16 @@ from __future__ import annotations
 import os
 import shlex
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from cowbench.cli import options
+
+if TYPE_CHECKING:
+    from cowbench import grid, sweep
 
 
 @click.command("run")
@@ -22,6 +27,9 @@ from cowbench.cli import options
 @click.option("--profile", type=click.Path(path_type=Path), help="File of costs behind modelled times.")
 @click.option("--record", type=click.Path(dir_okay=False, path_type=Path), help="Write the one cell's operations here.")
 @click.option("--kernel", "-k", metavar="KERNEL", help="Run on a real kernel: host, a cached kernel or a bzImage.")
+@click.option("--until-settled", is_flag=True, help="Add seeds where a comparison with the baseline is still open.")
+@click.option("--baseline", metavar="POLICY", help="Of --until-settled; page_count, or the first, if left out.")
+@click.option("--max-seeds", type=click.IntRange(2), help="Most seeds of a cell with --until-settled.  [default: 64]")
 @click.option("--retry-failed", is_flag=True, help="Run cells again that failed before.")
 @click.option("--quiet", "-q", is_flag=True, help="Say nothing but errors.")
 def command(
@@ -34,6 +42,9 @@ def command(
     profile: Path | None,
     record: Path | None,
     kernel: str | None,
+    until_settled: bool,
+    baseline: str | None,
+    max_seeds: int | None,
     retry_failed: bool,
     quiet: bool,
 ) -> None:
@@ -44,13 +55,23 @@ def command(
 
     With --kernel the kernel decides in place of a policy: rows of policy kernel:RELEASE hold what can be seen of it,
     and fork times as measured.
+
+    With --until-settled seeds are doubled, up to --max-seeds, for every policy and workload of which a comparison with
+    the baseline is not settled; the report then judges by the same looks (docs/statistics.md).
     """
     if kernel is not None:
         from cowbench.cli import kernel_run
 
-        _refuse(policies=policies, spec=trials, jobs=jobs, profile=profile, record=record)
+        _refuse(
+            "says nothing to a real kernel", policies=policies, spec=trials, jobs=jobs, profile=profile, record=record
+        )
+        _refuse("says nothing to a real kernel", until_settled=until_settled, baseline=baseline, max_seeds=max_seeds)
         kernel_run.run(kernel, workloads, seeds, store, retry_failed, quiet)
         return
+    if until_settled:
+        _refuse("has nothing to settle, so it does not go with --until-settled", spec=trials, record=record)
+    else:
+        _refuse("belongs to --until-settled", baseline=baseline, max_seeds=max_seeds)
     from cowbench import again, costs, grid, sweep
     from cowbench.cli.progress import Reporter
     from cowbench.errors import ParameterError, PluginError
@@ -62,14 +83,15 @@ def command(
     prices = costs.read_profile(profile) if profile else costs.read_profile()
     if trials and (policies or workloads):
         raise ParameterError("--spec names policy and workload by itself; leave out --policy and --workload")
-    if trials:
-        cells = [cell for trial in trials for cell in again.from_spec(trial, seeds, prices)]
-    else:
-        chosen = grid.specs("policy", policies, skip), grid.specs("workload", workloads, skip)
-        cells = grid.grid(*chosen, seeds, prices)
+    chosen = ([], []) if trials else (grid.specs("policy", policies, skip), grid.specs("workload", workloads, skip))
+    cells = [cell for trial in trials for cell in again.from_spec(trial, seeds, prices)] or grid.grid(
+        *chosen, seeds, prices
+    )
     words = shlex.join(["cowbench", *sys.argv[1:]])
+    ran: list[sweep.Progress] = []
     with Store(store) as results, Reporter(quiet) as reporter:
-        try:
+
+        def fill(cells: Sequence[grid.Cell], looks: Sequence[int] = ()) -> None:
             done = sweep.sweep(
                 cells,
                 results,
@@ -77,24 +99,41 @@ def command(
                 jobs=jobs or os.cpu_count() or 1,
                 retry_failed=retry_failed,
                 record=record,
+                looks=looks,
                 command=words,
                 report=reporter.update,
             )
+            ran.append(done)
+
+        settled = None
+        try:
+            if until_settled:
+                from cowbench import settle
+
+                against = baseline or settle.usual_baseline(chosen[0])
+                settled = settle.until_settled(*chosen, against, (seeds, max_seeds or 64), results, prices, fill)
+                cells = settled.cells
+            else:
+                fill(cells)
         except KeyboardInterrupt:
             click.echo(f"cowbench: interrupted; finished cells are in {store}, run again to go on", err=True)
             raise click.exceptions.Exit(130) from None
         failures = sweep.failures(results, cells)
     if not quiet:
-        click.echo(f"{len(cells):,} cells in {store}: {done.done:,} run now, {done.cached:,} there before")
+        done, cached = sum(one.done for one in ran), sum(one.cached for one in ran)
+        click.echo(f"{len(cells):,} cells in {store}: {done:,} run now, {cached:,} there before")
+        if settled is not None:
+            click.echo(settled.words)
     for line in failures:
         click.echo(f"cowbench: failed: {line}", err=True)
     if failures:
         raise click.exceptions.Exit(2)
 
 
-def _refuse(**options: object) -> None:
+def _refuse(why: str, **options: object) -> None:
     from cowbench.errors import ParameterError
 
     for name, value in options.items():
         if value:
-            raise ParameterError(f"--{name.replace('policies', 'policy')} says nothing to a real kernel; leave it out")
+            option = name.replace("policies", "policy").replace("_", "-")
+            raise ParameterError(f"--{option} {why}; leave it out")

@@ -7,9 +7,6 @@ from typing import Any
 
 from cowbench.errors import ParameterError
 
-LOOKS = "looks"
-"""Entry of a run's provenance that names the looks of its plan."""
-
 
 def plan(first: int, most: int) -> tuple[int, ...]:
     """Return the looks of a run from `first` seeds on: doubled each time, and `most` at last."""
@@ -23,4 +20,4 @@ def plan(first: int, most: int) -> tuple[int, ...]:
 
 def looks_of(runs: Iterable[Mapping[str, Any]]) -> tuple[int, ...]:
     """Return the looks that the runs of a store were grown by; empty if their numbers of seeds were fixed."""
-    return tuple(sorted({look for run in runs for look in run.get(LOOKS, ())}))
+    return tuple(sorted({look for run in runs for look in run.get("looks", ())}))
