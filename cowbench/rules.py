@@ -39,9 +39,13 @@ def reuse_by_page_count_after_drain(fault: WriteFault) -> Mask:
     return sole & (fault.refcount == 1)
 
 
-def reuse_exclusive(fault: WriteFault) -> Mask:
-    """E4 and later: do_wp_page() since 6c287605fd56: an exclusive page is the writer's own, else as in 5.18."""
-    sole = ~fault.exclusive & (fault.refcount <= 3)
+def reuse_exclusive(fault: WriteFault, *, close_bound: bool = False) -> Mask:
+    """E4 and later: do_wp_page() since 6c287605fd56: an exclusive page is the writer's own, else as in 5.18.
+
+    close_bound: a page that is not in the swap cache and has 3 references is copied without a drain; measured: 7.3.4
+    does so, 7.0.13 not.
+    """
+    sole = ~fault.exclusive & (fault.refcount <= (2 + fault.in_swap_cache if close_bound else 3))
     fault.drain_local_batch(sole & ~fault.on_lru)
     sole &= fault.refcount <= 1 + fault.in_swap_cache
     sole = fault.trylock(sole)
@@ -62,14 +66,14 @@ def swap_in_by_page_count(fault: SwapIn) -> Mask:
     return fault.fresh | (fault.refcount == 1)
 
 
-def swap_in_exclusive(fault: SwapIn, *, drains_own: bool = True) -> Mask:
+def swap_in_exclusive(fault: SwapIn, *, drains: bool = True) -> Mask:
     """E4 and later: the swap entry remembers exclusivity (1493a1913e34), on reads too.
 
-    drains_own: a write drains the local batch for a page remembered as exclusive too; measured: 7.0.13 does, 7.3.4 not.
+    drains: a write drains the local batch before it counts; measured: 7.0.13 does, 7.3.4 leaves that to do_wp_page().
     """
     remembered = (fault.exclusive | fault.fresh) & ~(fault.writeback & fault.stable_writes)
     if fault.write:
-        fault.drain_local_batch(fault.in_swap_cache & ~fault.on_lru & (drains_own | ~remembered))
+        fault.drain_local_batch(fault.in_swap_cache & ~fault.on_lru & drains)
         fault.free_swap_cache(fault.refcount == 2)
     return remembered | (fault.refcount == 1)
 

@@ -30,10 +30,10 @@ class AnonExclusive(EarlyCopyPolicy):
         return replace(KERNELS[self.kernel], freeze_writers=self.freeze_writers)
 
     def reuse(self, fault: WriteFault) -> Mask:
-        return rules.reuse_exclusive(fault)
+        return rules.reuse_exclusive(fault, close_bound=self.kernel == "7.3")
 
     def swap_in(self, fault: SwapIn) -> Mask:
-        return rules.swap_in_exclusive(fault, drains_own=self.kernel != "7.3")
+        return rules.swap_in_exclusive(fault, drains=self.kernel != "7.3")
 
     def on_pin(self, mm: Mm, pages: int, longterm: bool) -> None:
         mm.has_pinned = True

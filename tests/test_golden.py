@@ -119,3 +119,13 @@ def test_a_write_swap_in_of_an_own_page_drains_up_to_7_0(build: Build, kernel: s
     for operation in [*fresh(1), *touched, fork(), leave(1), write(0)]:
         operation.apply(machine)
     assert cell(machine) == copies
+
+
+@pytest.mark.parametrize("build", MACHINES)
+@pytest.mark.parametrize(("kernel", "copies"), [("6.19", "1/0"), ("7.3", "2/1")])
+def test_three_references_drain_up_to_7_0(build: Build, kernel: str, copies: str) -> None:
+    """Measured on 6.19.14 and 7.0.13 (the child finds its page on the LRU), and on 7.3.4 (in the batch of CPU 0)."""
+    machine = build("anon_exclusive", {"kernel": kernel}, MachineConfig())
+    for operation in [*fresh(1), fork(), write(0), Move(Process(1), 1), write(1)]:
+        operation.apply(machine)
+    assert cell(machine) == copies

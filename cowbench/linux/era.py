@@ -7,6 +7,7 @@ import re
 from cowbench.errors import KernelError
 
 ERAS: tuple[tuple[tuple[int, int, int], str], ...] = (
+    ((7, 3, 0), "anon_exclusive:kernel=7.3"),
     ((6, 14, 0), "anon_exclusive:kernel=6.19"),
     ((6, 9, 0), "anon_exclusive:kernel=6.12"),
     ((6, 2, 0), "anon_exclusive:kernel=6.6"),
@@ -19,7 +20,7 @@ ERAS: tuple[tuple[tuple[int, int, int], str], ...] = (
     ((5, 8, 0), "forced_cow"),
     ((0, 0, 0), "mapcount"),
 )
-"""First release of an era, newest first; 5.10.44 has the guards of 5.11."""
+"""First release of an era, newest first; 5.10.44 has the guards of 5.11. 7.1 and 7.2 have not been looked at."""
 LATE = 999
 
 

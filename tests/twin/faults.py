@@ -194,8 +194,7 @@ def _own(state: State, process: Process, entry: Entry, frame: Frame, fresh: bool
         drop_swap_entry(state, slot, process)
         return own
     exclusive = fresh or (entry.exclusive and not (frame.writeback and state.config.stable_writes))
-    drains = state.policy.swap_drains_own or not exclusive
-    if write and drains and frame.slot is not None and frame.batch is not None:
+    if write and state.policy.swap_drains and frame.slot is not None and frame.batch is not None:
         drain(state, process.cpu)
     drop_swap_entry(state, slot, process)
     if write and frame.refcount == 2:

@@ -65,7 +65,7 @@ def page_count(frame: Frame) -> Answer:
 
 def page_count_5_18(state: State, process: Process, frame: Frame) -> Answer:
     """5.18, and since 5.19 for pages that are not exclusive: drain and free the swap cache first."""
-    if frame.refcount > 3:
+    if frame.refcount > (2 + (frame.slot is not None) if state.policy.close_bound else 3):
         return COPY
     if frame.batch is not None:
         drain(state, process.cpu)
