@@ -1,7 +1,7 @@
 """method: how the numbers were made, what the words mean, and what it takes to make them again."""
 
-import gzip
 import io
+import lzma
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -124,7 +124,7 @@ def _again(results: Results) -> Iterator[Block]:
 def _downloads(results: Results) -> Iterator[Block]:
     yield Paragraph("Each table of this report carries its numbers as CSV. All rows, with all columns and parameters:")
     rows = (*results.rows, *results.points, *results.measured)
-    yield Download("rows.csv.gz", "application/gzip", _csv(rows), f"{plural(len(rows), 'row')}, one a trial")
+    yield Download("rows.csv.xz", "application/x-xz", _csv(rows), f"{plural(len(rows), 'row')}, one a trial")
     profiles = {run["profile"] for run in results.runs if "profile" in run}
     for number, profile in enumerate(sorted(profiles)):
         name = f"profile{number or ''}.json"
@@ -134,4 +134,4 @@ def _downloads(results: Results) -> Iterator[Block]:
 def _csv(rows: Sequence[Row]) -> bytes:
     stream = io.StringIO()
     export.write_csv(rows, stream)
-    return gzip.compress(stream.getvalue().encode(), mtime=0)
+    return lzma.compress(stream.getvalue().encode())

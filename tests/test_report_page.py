@@ -198,9 +198,9 @@ def test_a_table_and_all_rows_are_downloaded_without_network(
     table = pd.read_csv(tmp_path / "matrix-copies.csv", index_col="workload")
     assert table.loc["w3", "leaky"] == sum(trial("leaky", "w3", seed)["copies"] for seed in range(2)) / 2
     with tab.page.expect_download() as started:
-        tab.page.get_by_role("link", name="rows.csv.gz").click()
-    started.value.save_as(tmp_path / "rows.csv.gz")
-    assert len(pd.read_csv(tmp_path / "rows.csv.gz")) == len(ROWS)
+        tab.page.get_by_role("link", name="rows.csv.xz").click()
+    started.value.save_as(tmp_path / "rows.csv.xz")
+    assert len(pd.read_csv(tmp_path / "rows.csv.xz")) == len(ROWS)
     assert tab.said == []
     tab.context.close()
 

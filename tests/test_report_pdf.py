@@ -65,7 +65,7 @@ def test_every_table_and_all_rows_are_attached(files: dict[str, Path]) -> None:
     attached = pypdf.PdfReader(files["usual"]).attachments
     built = assembly.build(results(USUAL))
     assert set(attached) == {f"{c.name}-{t.name}.csv" for c, t in assembly.tables(built)} | {
-        "rows.csv.gz",
+        "rows.csv.xz",
         "profile.json",
         "again.sh",
     }
