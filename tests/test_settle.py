@@ -73,13 +73,13 @@ def test_plans_double_and_end_at_the_cap() -> None:
 
 def test_only_the_cells_of_open_comparisons_grow(tmp_path: Path) -> None:
     with Store(tmp_path / "s.db") as store:
-        done = grow(store, Filler(store, effect=32), (12, 48))
+        done = grow(store, Filler(store, effect=30), (10, 40))
         found = sizes(store)
     # Far off on short_pin: settled at once. has_pinned never is, so its cells and the baseline's go to the cap.
-    assert found["page_count", "short_pin"] == 12
-    assert 12 < found["page_count", "spawn_exec"] < 48
+    assert found["page_count", "short_pin"] == 10
+    assert 10 < found["page_count", "spawn_exec"] < 40
     for workload in ("short_pin", "spawn_exec"):
-        assert found["has_pinned", workload] == found["mapcount", workload] == 48
+        assert found["has_pinned", workload] == found["mapcount", workload] == 40
     verdicts = {(one.policy, one.workload): one.verdict for one in done.family.of(metric="copies")}
     assert verdicts["page_count", "short_pin"] == verdicts["page_count", "spawn_exec"] == "worse"
     assert verdicts["has_pinned", "spawn_exec"] == "no difference shown"
@@ -95,11 +95,11 @@ def test_a_second_run_asks_for_the_same_cells(tmp_path: Path) -> None:
     assert again.family == first.family
 
 
-def test_more_seeds_of_another_run_do_not_change_what_a_plan_says(tmp_path: Path) -> None:
+def test_other_seeds_in_the_store_do_not_change_what_a_plan_says(tmp_path: Path) -> None:
     with Store(tmp_path / "a.db") as store:
         plain = grow(store, Filler(store, 18), (12, 48))
     with Store(tmp_path / "b.db") as store:
-        grow(store, Filler(store, 18), (60, 61))
+        grow(store, Filler(store, 18), (13, 14))
         assert grow(store, Filler(store, 18), (12, 48)).family == plain.family
 
 
