@@ -21,9 +21,10 @@ from cowbench.linux.check import Held, Outcome, check
 from cowbench.linux.draw import CONFIG, LONGEST, draw
 from cowbench.linux.era import ERAS, era
 from cowbench.linux.opening import open_kernel
-from cowbench.machine import MachineConfig
+from cowbench.linux.wire import encode_program
+from cowbench.machine import MachineConfig, Process
 from cowbench.observation import Observation
-from cowbench.operations import Operation, read_operations
+from cowbench.operations import Operation, PageOut, Spawn, read_operations
 from cowbench.policy import Policy
 
 HOST_ABILITIES: tuple[Ability, ...] = ("long_pin", "read_get", "write_get", "second_cpu", "exec", "dontfork")
@@ -189,6 +190,12 @@ def test_a_guest_follows_its_era() -> None:
     assert [finding.difference.words for finding in outcome.findings] == []
     assert outcome.programs + sum(outcome.not_applicable.values()) == 200
     assert outcome.programs > 100
+
+
+def test_a_page_out_is_one_call_whatever_is_repeated() -> None:
+    """Two calls put the page into the batch of pages to rotate, whose reference made 6.12 copy it now and then."""
+    twice, once = PageOut(Process(0), np.array([0, 0, 1])), PageOut(Process(0), range(2))
+    assert encode_program([Spawn(), twice], guard=False)[-6:] == encode_program([Spawn(), once], guard=False)[-6:]
 
 
 def _need(there: bool, reason: str) -> None:

@@ -19,9 +19,9 @@ from cowbench.compare import first_difference
 from cowbench.errors import KernelError, ProgramError
 from cowbench.expected import expect
 from cowbench.linux import build, wire
-from cowbench.linux.applicable import one_run
 from cowbench.linux.connection import Agent, Line
 from cowbench.linux.host import Host
+from cowbench.linux.wire import one_run
 from cowbench.machine import MachineConfig, Process, Reference
 from cowbench.observation import Observation
 from cowbench.operations import (

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-import numpy as np
-
 from cowbench.abilities import ABILITIES, Ability, needs
 from cowbench.errors import KernelError
-from cowbench.linux.wire import Hello
-from cowbench.machine import MachineConfig, Pages, Process, Reference, SwapDevice
+from cowbench.linux.wire import Hello, one_run
+from cowbench.machine import MachineConfig, Process, Reference, SwapDevice
 from cowbench.observation import SWAPPED, Observation
 from cowbench.operations import (
     DeviceRead,
@@ -137,10 +135,3 @@ def _forks_withheld(operations: Sequence[Operation]) -> bool:
             withheld.append(isinstance(operation, Fork) and marked[operation.process])
             marked.append(False)
     return False
-
-
-def one_run(pages: Pages) -> bool:
-    """Tell whether pages, without their repetitions, are consecutive and come in ascending order."""
-    if isinstance(pages, range):
-        return True
-    return len(pages) < 2 or bool(np.isin(np.diff(pages), (0, 1)).all())

@@ -10,7 +10,7 @@ import numpy as np
 
 from cowbench.abilities import Ability, needs
 from cowbench.generator import random_program, without
-from cowbench.linux.applicable import one_run
+from cowbench.linux.wire import one_run
 from cowbench.machine import MachineConfig
 from cowbench.operations import DeviceWrite, Get, Operation, PageOut, Pin, Spawn
 

@@ -13,7 +13,7 @@ from cowbench import operations as ops
 from cowbench.errors import KernelError, ProgramError
 from cowbench.machine import Pages
 from cowbench.observation import ABSENT, SWAPPED, ZERO_PAGE, Numbers, Observation, Step
-from cowbench.operations import Operation, encode_pages
+from cowbench.operations import Operation, PageOut, encode_pages
 
 MAGIC = b"\x01cow"
 HEAD = 12
@@ -170,7 +170,9 @@ def _operation(operation: Operation) -> bytes:
     if type(operation) in _FLAGS:
         numbers.append(int(getattr(operation, _FLAGS[type(operation)])))
     if hasattr(operation, "pages"):
-        numbers += _pages(operation.pages)
+        # Each run is a call: a second MADV_PAGEOUT drains the LRU batch, and pages under writeback enter another one.
+        once = isinstance(operation, PageOut) and one_run(operation.pages)
+        numbers += _pages(np.unique(operation.pages) if once else operation.pages)
     return bytes([CODES[type(operation)]]) + b"".join(map(varint, numbers))
 
 
@@ -230,3 +232,10 @@ def check_handles(operations: Sequence[Operation]) -> None:
             processes[operation.process] = False
         if isinstance(operation, ops.Release):
             references[operation.reference] = False
+
+
+def one_run(pages: Pages) -> bool:
+    """Tell whether pages, without their repetitions, are consecutive and come in ascending order."""
+    if isinstance(pages, range):
+        return True
+    return len(pages) < 2 or bool(np.isin(np.diff(pages), (0, 1)).all())
