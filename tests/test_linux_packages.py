@@ -93,7 +93,7 @@ def test_what_is_not_there_is_named_with_what_is(host: Path, name: str, words: s
 
 def test_without_network_apt_s_reason_is_given(host: Path) -> None:
     (host / "offline").write_text("")
-    with pytest.raises(KernelError, match="is there a network.* Failed to fetch mirror:/debian"):
+    with pytest.raises(KernelError, match=r"is there a network.* Failed to fetch mirror:/debian"):
         packages.get("debian:6.1", quiet)
     assert packages.cached() == []
 

@@ -64,6 +64,7 @@ typedef int64_t i64;
 #define O_CLOEXEC 02000000
 #define F_SETPIPE_SZ 1031
 #define SIGCHLD 17
+#define RLIMIT_NOFILE 7
 #define SIGKILL 9
 #define ENOENT 2
 #define EINTR 4
@@ -1027,6 +1028,14 @@ static void make_arena(void) {
   sys(__NR_madvise, start_, ROOM + PAGE, MADV_NOHUGEPAGE);
   *(volatile u8 *)start_ = 1;
 }
+/* A pipe or ring for every reference, and a pagemap for every process: as many descriptors as may be had. */
+static void raise_limits(void) {
+  u64 limits[2] = {1 << 16, 1 << 16};
+  if (sys4(__NR_prlimit64, 0, RLIMIT_NOFILE, (long)limits, 0) == 0) return;
+  sys4(__NR_prlimit64, 0, RLIMIT_NOFILE, 0, (long)limits);
+  limits[0] = limits[1];
+  sys4(__NR_prlimit64, 0, RLIMIT_NOFILE, (long)limits, 0);
+}
 static void find_cpus(void) {
   u8 mask[128] = {0};
   long n = sys(__NR_sched_getaffinity, 0, sizeof mask, mask);
@@ -1098,6 +1107,7 @@ __attribute__((used, noreturn)) static void prepare_all(void) {
   if (c->init) be_init();
   c->uid = (u32)sys(__NR_geteuid, 0, 0, 0);
   sys(__NR_prctl, PR_SET_THP_DISABLE, 1, 0);
+  raise_limits();
   find_cpus();
   find_zero_frame();
   c->kpageflags = (int)sys4(__NR_openat, AT_FDCWD, "/proc/kpageflags", O_RDONLY | O_CLOEXEC, 0);
