@@ -18,14 +18,14 @@ class Baseline(Section):
         if family is None or not family.comparisons:
             yield Paragraph("There are not two policies with results to compare.")
             return
-        chosen = "as was asked for" if results.baseline else "the best that leaks and loses no pin, or any"
+        chosen = "as was asked for" if results.baseline else "the fewest copies without a leak or lost pin, if any"
         yield Paragraph(
             (
                 "Every other policy is held against ",
                 Code(str(results.reference)),
                 f" ({chosen}; ",
                 Code("--baseline"),
-                " takes another), paired by seed. Controls take no part.",
+                " takes another), paired by seed. Less is better; = means identical. Controls take no part.",
             )
         )
         present = [metric for metric in HEADLINE if family.of(metric=metric)]

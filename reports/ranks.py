@@ -68,7 +68,7 @@ def _drawn(ranks: Ranks) -> Iterator[Figure]:
             figures.mark(marks, bar, f"not told apart: {series(group)}")
         width = ranks.critical_difference
         axes.plot([1, 1 + width], [policies - 0.2] * 2, "|-", color=figures.INK)
-        axes.text(1 + width, policies - 0.2, f"  critical difference {width:.2f}", va="center")
+        axes.text(1.1 + width, policies - 0.2, f"critical difference {width:.2f}", va="center")
         axes.set_yticks(range(policies), ranks.policies)
         axes.set_ylim(policies + 0.3, -0.6)
         axes.set_xlim(0.7, highest + 0.9 + 0.35 * max(1, len(ranks.groups)))
@@ -89,7 +89,7 @@ def _listed(ranks: Ranks, results: Results) -> Table:
             count(int((ranks.table[policy] == ranks.table.min(axis=1)).sum())),
             _chance(float(here[policy])),
             _chance(float(alike[policy])),
-            "yes" if results.keeps(policy) else "no",
+            series(results.losses(policy)) or "nothing",
         )
         for policy, mean in zip(ranks.policies, ranks.mean_ranks, strict=True)
     )
@@ -99,7 +99,7 @@ def _listed(ranks: Ranks, results: Results) -> Table:
         "best on",
         "best on these loads",
         "best on loads like these",
-        "keeps all references and pages",
+        "leaks or loses",
     )
     caption = f"Mean ranks in {noun(ranks.metric)}, and the probability of the best mean rank (2,000 bootstrap samples)"
     return Table(f"ranked-{ranks.metric.replace('_', '-')}", caption, head, rows)

@@ -60,9 +60,7 @@ def _controls(results: Results) -> Iterator[Block]:
     moved = sorted({one.policy for one in family.comparisons if one.moved})
     failed = [one for one in family.comparisons if not one.pairs]
     others = len({one.policy for one in family.comparisons})
-    still = (
-        "none differs from it" if not moved else f"{series(moved)} of them {'differs' if len(moved) == 1 else 'differ'}"
-    )
+    still = f"{series(moved)} {'differs' if len(moved) == 1 else 'differ'}" if moved else "none differs"
     yield Paragraph(
         f"On {series(names)}, which are controls, {plural(others, 'policy', 'policies')} were held against "
         f"{results.reference}: {still}." + (f" {plural(len(failed), 'comparison')} lacked results." if failed else "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -90,3 +91,17 @@ def test_a_store_that_is_missing_or_empty_is_named(tmp_path: Path) -> None:
         assert (done.exit_code, len(done.stderr.splitlines())) == (2, 1)
         assert other in done.stderr
         assert complaint in done.stderr
+
+
+def test_the_report_says_the_same_as_the_terminal(tmp_path: Path) -> None:
+    old, new = store(tmp_path / "a.db", 1), store(tmp_path / "b.db", 1.1)
+    output = tmp_path / "report"
+    done = CliRunner().invoke(cli, ["report", "--store", new, "--against", old, "--output", str(output), "--no-pdf"])
+    assert done.exit_code == 0
+    page = " ".join(re.sub(r"<[^>]*>", " ", (output / "index.html").read_text()).split())
+    told = [line.removeprefix("- ") for line in compare(old, new).stdout.splitlines() if "\t" not in line]
+    assert len(told) == 3
+    for sentence in told:
+        assert sentence in page
+    missing = CliRunner().invoke(cli, ["report", "--store", new, "--against", str(tmp_path / "none.db")])
+    assert (missing.exit_code, "no such store" in missing.stderr) == (2, True)

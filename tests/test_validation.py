@@ -71,8 +71,9 @@ def test_growing_until_settled_raises_no_more_alarms() -> None:
 def test_the_advised_seeds_settle_a_comparison_as_often_as_is_said() -> None:
     effect, threshold = 0.5, 0.001
     seen = RNG.standard_normal(4000) + effect
-    # So many pairs that their mean and scatter are the true ones; the advice is then the total for this threshold.
-    (few,) = [n for n in range(20, 200) if more_seeds(np.resize(_like(n, effect), n), threshold) is None][:1]
+    more = more_seeds(_like(20, effect), threshold)
+    assert more is not None
+    few = 20 + more
     samples = np.stack([RNG.choice(seen, few) for _ in range(400)])
     settled = signflip.p_values(samples, Method(flips=19_999)) <= threshold
     assert 0.72 <= settled.mean() <= 0.88

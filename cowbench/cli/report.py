@@ -19,6 +19,7 @@ from cowbench.cli import options
     help="Folder to write index.html and report.pdf to.",
 )
 @click.option("--baseline", metavar="POLICY", help="Compare the others with this policy, as results name it.")
+@click.option("--against", type=click.Path(path_type=Path), help="Say what changed since this store, too.")
 @click.option("--trace", metavar="POLICY,WORKLOAD,SEED", help="The trial to follow operation by operation.")
 @click.option(
     "--section", "sections", multiple=True, type=click.Path(path_type=Path), help="File with a section of your own."
@@ -33,6 +34,7 @@ def command(
     store: Path,
     output: Path,
     baseline: str | None,
+    against: Path | None,
     trace: str | None,
     sections: tuple[Path, ...],
     history: Path | None,
@@ -42,6 +44,13 @@ def command(
     from cowbench import report
 
     for file in report.write(
-        store, output, sections=sections, baseline=baseline, trace=trace, pdf=not no_pdf, history=history
+        store,
+        output,
+        sections=sections,
+        baseline=baseline,
+        against=against,
+        trace=trace,
+        pdf=not no_pdf,
+        history=history,
     ):
         click.echo(f"report written to {file.resolve()}")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from cowbench.errors import CowbenchError, ParameterError
@@ -28,14 +29,17 @@ def write(
     trace: str | None = None,
     pdf: bool = True,
     history: Path | None = None,
+    against: Path | None = None,
 ) -> list[Path]:
     """Write the report of a store to OUTPUT/index.html and OUTPUT/report.pdf; return what was written.
 
-    sections: files with sections of the user's own. trace: the trial to follow, "POLICY,WORKLOAD,SEED".
-    history: folder of asv results to draw as well. Raises CowbenchError; either file is there whole or as it was.
+    sections: files with sections of the user's own. trace: the trial to follow, "POLICY,WORKLOAD,SEED". history: folder
+    of asv results to draw as well. against: another store to hold this one against. Raises CowbenchError; either file
+    is there whole or as it was.
     """
     from cowbench.report import following, page
     from cowbench.report import pdf as printed
+    from cowbench.report.versus import held_against
 
     commits = [] if history is None else in_order(read(history), history)
     with Store(store, read_only=True) as opened:
@@ -44,6 +48,8 @@ def write(
         raise ParameterError(f"no policy '{baseline}' in {store}: {nearest(baseline, results.policies)}")
     if trace is not None:
         following.chosen(results)  # says what is wrong with it
+    if against is not None:
+        results = replace(results, versus=held_against(against, store))
     report = build(results, sections)
     files = {output / "index.html": page.render(report).encode()}
     if pdf:

@@ -12,12 +12,17 @@ from cowbench.statistics.intervals import Estimate
 from cowbench.statistics.words import effect, noun, percent, quantity
 
 TONES: dict[Verdict, Tone] = {"better": "good", "worse": "bad", "no difference shown": "unsure", "untestable": "unsure"}
+_SHORT = 40
+"""Longer tables are folded away."""
 _SENTENCES = 12
 """Sentences told one by one; all are in the table."""
 
 
 def told(family: Family) -> Iterator[Block]:
-    """Yield what came out in sentences, then what differs or is open as a table."""
+    """Yield what came out in sentences, then what differs or is open as a table.
+
+    Of policies, the table leaves out exact comparisons, of which matrices say all there is.
+    """
     yield Paragraph(overview(family))
     ones = [one for one in family.comparisons if one.verdict != "identical"]
     if family.between == "stores":
@@ -28,9 +33,10 @@ def told(family: Family) -> Iterator[Block]:
         yield Bullets(tuple(sentence(one, family) for one in chosen[:_SENTENCES]))
     if len(chosen) > _SENTENCES:
         yield Paragraph(f"{len(chosen) - _SENTENCES:,} more stand in the table below.")
-    if ones:
-        table = listing(family, ones)
-        yield Fold(f"Every comparison that is not identical ({len(ones):,})", (table,)) if len(ones) > 40 else table
+    listed = [one for one in ones if family.between == "stores" or not one.exact]
+    if listed:
+        table = listing(family, listed)
+        yield Fold(f"{table.caption} ({len(listed):,})", (table,)) if len(listed) > _SHORT else table
 
 
 def overview(family: Family) -> str:
@@ -87,11 +93,9 @@ def listing(family: Family, ones: Sequence[Comparison]) -> Table:
         "Cliff's delta",
         "p (Holm)",
     )
-    return Table("comparisons", f"What is not identical to {_against(family)}", head, tuple(map(_row, ones)))
-
-
-def _against(family: Family) -> str:
-    return family.comparisons[0].against if family.comparisons else "the baseline"
+    sampled = "sampled " if family.between == "policies" else ""
+    caption = f"Every {sampled}comparison with {family.comparisons[0].against} that is not identical"
+    return Table("comparisons", caption, head, tuple(map(_row, ones)))
 
 
 def _row(one: Comparison) -> Line:
@@ -134,4 +138,4 @@ def _brief(one: Comparison | None, policy: str) -> Cell:
         return Cell("=", 0, group=policy)
     if one.difference is None or one.verdict in ("untestable", "no difference shown"):
         return Cell({"no difference shown": "not shown"}.get(one.verdict, one.verdict), tone="unsure", group=policy)
-    return Cell(effect(one), one.difference.value, tone=TONES.get(one.verdict, ""), hint=one.verdict, group=policy)
+    return Cell(effect(one), one.difference.value, tone=TONES.get(one.verdict, ""), group=policy)

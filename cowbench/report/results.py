@@ -47,7 +47,8 @@ class Results:
     baseline: the policy that the others are compared with, if one was asked for. points: rows that are points of
     curves, and stand in no sum. trace: the trial to follow, "POLICY,WORKLOAD,SEED", if one was asked for. checks: of
     the model against kernels. measured: rows that ran on a real kernel, if others ran on the model: a kernel has
-    seldom run all workloads, and must not take the others out of sums. history: asv results, in order of commits.
+    seldom run all workloads, and must not take the others out of sums. versus: this store's rows held against those of
+    another, if one was asked for. history: asv results, in order of commits.
     studies: the studies that were run, with their rows, which stand nowhere else.
     """
 
@@ -60,6 +61,7 @@ class Results:
     measured: Sequence[Row] = ()
     history: Sequence[Commit] = ()
     studies: Sequence[StudyRows] = ()
+    versus: Family | None = None
 
     @classmethod
     def of(

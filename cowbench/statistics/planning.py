@@ -15,7 +15,9 @@ MOST = 1000
 
 
 def more_seeds(effects: Floats, threshold: float) -> int | None:
-    """Return how many further seeds would bring p to `threshold` with a chance of POWER; None if above MOST.
+    """Return how many further seeds would bring p to `threshold` with a chance of POWER.
+
+    None if that makes more than MOST.
 
     From the normal approximation of the sign-flip test, and never fewer than can reach `threshold` at all given the
     share of differences that are not 0.
@@ -31,4 +33,4 @@ def more_seeds(effects: Floats, threshold: float) -> int | None:
         reach = float(stats.norm.isf(threshold / 2) + stats.norm.ppf(POWER))
         centre = abs(float(effects.mean()))
         needed = max(needed, (reach * spread / centre) ** 2 if centre else math.inf)
-    return math.ceil(needed) - len(effects) if needed <= MOST and needed > len(effects) else None
+    return max(1, math.ceil(needed) - len(effects)) if needed <= MOST else None

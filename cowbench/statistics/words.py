@@ -7,6 +7,7 @@ from fractions import Fraction
 from cowbench import schema
 from cowbench.statistics.intervals import Estimate
 from cowbench.statistics.method import seeds_needed
+from cowbench.statistics.planning import MOST
 from cowbench.statistics.result import Comparison, Family
 from cowbench.summary import number
 
@@ -66,7 +67,11 @@ def _claim(one: Comparison, family: Family) -> str:
 
 
 def _undecided(one: Comparison, family: Family, what: str, other: str) -> str:
-    more = f"; about {one.more_seeds:,} more would probably settle it" if one.more_seeds else ""
+    more = (
+        f"about {one.more_seeds:,} more would probably settle it"
+        if one.more_seeds
+        else f"{MOST:,} would hardly settle it"
+    )
     if one.verdict == "untestable":
         best = _p(one.p_reachable if one.p_reachable is not None else 1.0)
         moving = one.wins + one.losses
@@ -74,7 +79,7 @@ def _undecided(one: Comparison, family: Family, what: str, other: str) -> str:
         need = f"a family of {family.size:,} needs {seeds_needed(family.size, family.method.alpha)} that do"
         return f"is untestable against {other} in {what}: {few}, so p is {best} at best; {need}"
     least = "" if one.showable is None else f" of {_size(one, one.showable)}"
-    return f"shows no difference to {other} in {what}: {_seeds(one)} could have shown one{least}{more}"
+    return f"shows no difference to {other} in {what}: {_seeds(one)} could have shown one{least}; {more}"
 
 
 def effect(one: Comparison) -> str:
