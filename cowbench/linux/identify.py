@@ -30,7 +30,7 @@ BUDGET = 3000
 CANDIDATES: tuple[str, ...] = (
     *("mapcount", "forced_cow", "page_count", "has_pinned:variant=5.9", "has_pinned:variant=5.11", "has_pinned"),
     *("longterm_only", "pin_counter", "page_count_5_18", "always_reuse", "eager_copy"),
-    *(f"anon_exclusive:kernel={release}" for release in ("5.19", "6.1", "6.6", "6.12", "6.19")),
+    *(f"anon_exclusive:kernel={release}" for release in ("5.19", "6.1", "6.6", "6.12", "6.19", "7.3")),
 )
 RIVALS: dict[Rule, dict[str, str]] = {
     "write fault": {
