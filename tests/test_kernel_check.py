@@ -26,6 +26,7 @@ from cowbench.machine import MachineConfig, Process
 from cowbench.observation import Observation
 from cowbench.operations import Operation, PageOut, Spawn, read_operations
 from cowbench.policy import Policy
+from tests.guests import cached_image
 
 HOST_ABILITIES: tuple[Ability, ...] = ("long_pin", "read_get", "write_get", "second_cpu", "exec", "dontfork")
 
@@ -179,9 +180,7 @@ def test_the_host_follows_its_era(host: None) -> None:
 
 
 def test_a_guest_follows_its_era() -> None:
-    _need(shutil.which("qemu-system-x86_64") is not None, "guests need QEMU")
-    _need(shutil.which("cc") is not None, "the agent needs a C compiler")
-    kernel = open_kernel("debian:6.1")
+    kernel = open_kernel(cached_image().name)
     try:
         outcome = Outcome()
         check(Held(kernel, policy(era(kernel.release))), 8, range(200), outcome)
