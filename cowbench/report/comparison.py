@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
-from cowbench.report.model import Block, Bullets, Cell, Fold, Line, Paragraph, Switch, Table, Tone, count
+from cowbench.report.model import Block, Bullets, Cell, Fold, Line, Paragraph, Switch, Table, Tone
 from cowbench.report.prose import plural, series
 from cowbench.statistics import VERDICTS, Comparison, Family, Verdict, sentence
 from cowbench.statistics.intervals import Estimate
-from cowbench.statistics.words import effect, noun, percent, quantity
+from cowbench.statistics.words import effect, noun, percent, quantity, three
 
 TONES: dict[Verdict, Tone] = {"better": "good", "worse": "bad", "no difference shown": "unsure", "untestable": "unsure"}
 _SHORT = 40
@@ -84,11 +85,8 @@ def listing(family: Family, ones: Sequence[Comparison]) -> Table:
         "verdict",
         "value",
         "against",
-        "ratio",
-        f"{level} of the ratio",
-        "difference",
-        f"{level} of the difference",
-        "seeds",
+        f"ratio ({level} interval)",
+        f"difference ({level} interval)",
         "win/tie/loss",
         "Cliff's delta",
         "p (Holm)",
@@ -106,11 +104,8 @@ def _row(one: Comparison) -> Line:
         Cell(one.verdict, tone=TONES.get(one.verdict, "")),
         _quantity(one, one.policy_mean),
         _quantity(one, one.against_mean),
-        Cell("–") if one.ratio is None else Cell(f"{one.ratio.value:.4g}", one.ratio.value),
-        _ends(one.ratio, lambda end: f"{end:.4g}"),
-        _quantity(one, None if one.difference is None else one.difference.value),
-        _ends(one.difference, lambda end: quantity(one.metric, end)),
-        count(one.pairs),
+        _estimated(one.ratio, three),
+        _estimated(one.difference, partial(quantity, one.metric)),
         f"{one.wins}/{one.ties}/{one.losses}",
         Cell("–") if one.cliffs_delta is None else Cell(f"{one.cliffs_delta:+.2f}", one.cliffs_delta),
         Cell("exact" if one.exact else "–")
@@ -123,12 +118,12 @@ def _quantity(one: Comparison, value: float | None) -> Cell:
     return Cell("–") if value is None else Cell(quantity(one.metric, value), value)
 
 
-def _ends(found: Estimate | None, write: Callable[[float], str]) -> Cell:
+def _estimated(found: Estimate | None, write: Callable[[float], str]) -> Cell:
     if found is None:
         return Cell("–")
     if found.low is None or found.high is None:
-        return Cell("exact" if found.way == "exact" else "too few seeds")
-    return Cell(f"{write(found.low)} to {write(found.high)}")
+        return Cell(f"{write(found.value)} ({'exact' if found.way == 'exact' else 'too few seeds'})", found.value)
+    return Cell(f"{write(found.value)} ({write(found.low)} to {write(found.high)})", found.value)
 
 
 def _brief(one: Comparison | None, policy: str) -> Cell:

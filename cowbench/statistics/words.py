@@ -38,7 +38,7 @@ def quantity(metric: str, value: float) -> str:
     if schema.METRICS[metric].kind == "count":
         return number(Fraction(value))
     unit, scale = next(((unit, scale) for unit, scale in _UNITS if abs(value) >= scale), ("ns", 1.0))
-    return f"{_three(value / scale)} {unit}"
+    return f"{three(value / scale)} {unit}"
 
 
 def percent(share: float) -> str:
@@ -86,7 +86,7 @@ def effect(one: Comparison) -> str:
     """Say how far a value is from the other: "31 % fewer", "2.5 times", "12 more"; there must be a difference."""
     assert one.difference is not None
     if one.ratio is not None and one.ratio.value >= _TIMES:
-        return f"{_three(one.ratio.value)} times"
+        return f"{three(one.ratio.value)} times"
     up = (one.ratio.value > 1) if one.ratio is not None else one.difference.value > 0
     way = "more" if up else "fewer" if schema.METRICS[one.metric].kind == "count" else "less"
     size = abs(one.ratio.value - 1) if one.ratio is not None else abs(one.difference.value)
@@ -125,7 +125,7 @@ def interval(one: Comparison, family: Family) -> str:
         low, high = (quantity(one.metric, end) for end in (found.low, found.high))
         return f", {level} interval of the difference {low} to {high}"
     if found.value >= _TIMES:
-        return f", {level} interval {_three(found.low)} to {_three(found.high)} times"
+        return f", {level} interval {three(found.low)} to {three(found.high)} times"
     return f", {level} interval {_signed(found.low - 1)} to {_signed(found.high - 1)}"
 
 
@@ -133,7 +133,7 @@ def _signed(share: float) -> str:
     return ("-" if share < 0 else "+") + percent(abs(share))
 
 
-def _three(value: float) -> str:
+def three(value: float) -> str:
     """Write a number with three significant digits, or all that it has before the point."""
     return f"{value:,.0f}" if abs(value) >= 99.95 else f"{value:.3g}"
 
