@@ -76,7 +76,7 @@ def _undecided(one: Comparison, family: Family, what: str, other: str) -> str:
         best = _p(one.p_reachable if one.p_reachable is not None else 1.0)
         moving = one.wins + one.losses
         few = f"only {moving} of {_seeds(one)} differ" if moving < one.pairs else f"there are only {_seeds(one)}"
-        need = f"a family of {family.size:,} needs {seeds_needed(family.size, family.method.alpha)} that do"
+        need = f"a family of {family.size:,} needs {seeds_needed(family.size, family.method.alpha)} that differ"
         return f"is untestable against {other} in {what}: {few}, so p is {best} at best; {need}"
     least = "" if one.showable is None else f" of {_size(one, one.showable)}"
     return f"shows no difference to {other} in {what}: {_seeds(one)} could have shown one{least}; {more}"
