@@ -69,12 +69,14 @@ def swap_in_by_page_count(fault: SwapIn) -> Mask:
 def swap_in_exclusive(fault: SwapIn, *, drains: bool = True) -> Mask:
     """E4 and later: the swap entry remembers exclusivity (1493a1913e34), on reads too.
 
-    drains: a write drains the local batch before it counts; measured: 7.0.13 does, 7.3.4 leaves that to do_wp_page().
+    drains: a write drains the local batch before it counts; measured: 7.0.13 does, 7.3.4 leaves that to do_wp_page()
+    and allows for one reference of a batch when it frees the swap cache.
     """
     remembered = (fault.exclusive | fault.fresh) & ~(fault.writeback & fault.stable_writes)
     if fault.write:
         fault.drain_local_batch(fault.in_swap_cache & ~fault.on_lru & drains)
-        fault.free_swap_cache(fault.refcount == 2)
+        batched = ~fault.on_lru & (not drains)
+        fault.free_swap_cache(fault.refcount == 2 + batched)
     return remembered | (fault.refcount == 1)
 
 

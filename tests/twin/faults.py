@@ -197,7 +197,8 @@ def _own(state: State, process: Process, entry: Entry, frame: Frame, fresh: bool
     if write and state.policy.swap_drains and frame.slot is not None and frame.batch is not None:
         drain(state, process.cpu)
     drop_swap_entry(state, slot, process)
-    if write and frame.refcount == 2:
+    batched = frame.batch is not None and not state.policy.swap_drains
+    if write and frame.refcount == 2 + batched:
         free_swap(state, frame)
     return exclusive or frame.refcount == 1
 
