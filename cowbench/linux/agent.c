@@ -14,7 +14,7 @@
  *   program = guard pages cpus(mask) slots references tokens(at most, of one operation) reply(bytes at most)
  *             operations bytes(of the operations) operation*
  *   operation = code, then its fields in the order that wire.py gives them
- *   pages   = runs (first count)*
+ *   pages   = runs (first count times)*   a run that is named again and again is sent once
  *   'O'     = steps step*
  *   step    = failed(errno) ns tokens token* (process+1 changes (page distance)(place))* 0
  *   place   = 0 absent, 1 swapped, 2 zero page, 3 + zigzag(frame - frame named before in this step)
@@ -85,7 +85,7 @@ typedef int64_t i64;
 #define REBOOT_MAGIC2 672274793
 #define REBOOT_POWER_OFF 0x4321fedc
 
-enum { PROTOCOL = 1, PAGE = 4096, MAX_CPUS = 8, MAX_SLOTS = 4096, MAX_REFERENCES = 4096, STACK = 16384 };
+enum { PROTOCOL = 2, PAGE = 4096, MAX_CPUS = 8, MAX_SLOTS = 4096, MAX_REFERENCES = 4096, STACK = 16384 };
 enum { MAX_BUFFERS = 1024, PIPE_ROOM = 256 /* what everybody may have */, MAX_PIPES = 16, PATIENCE_S = 20, TURN_NS = 20000000, DROP_TRIES = 4 };
 /* /proc/kpageflags */
 enum { WRITEBACK = 1 << 8, ANONYMOUS = 1 << 12, SWAP_CACHE = 1 << 13 };
@@ -335,17 +335,21 @@ static u64 receive(void) {
 
 /* ---- pages of an operation ---- */
 
-struct walk { const u8 *at; u64 runs, first, count; };
+struct walk { const u8 *at; u64 runs, first, count, times; };
 static struct walk walk(const u8 *pages) {
-  struct walk w = {pages, 0, 0, 0};
+  struct walk w = {pages, 0, 0, 0, 0};
   w.runs = number(&w.at);
   return w;
 }
 static int next_run(struct walk *w) {
-  if (!w->runs) return 0;
-  w->runs--;
-  w->first = number(&w->at);
-  w->count = number(&w->at);
+  if (!w->times) {
+    if (!w->runs) return 0;
+    w->runs--;
+    w->first = number(&w->at);
+    w->count = number(&w->at);
+    w->times = number(&w->at);
+  }
+  w->times--;
   return 1;
 }
 static const u8 *skip_pages(const u8 *at) {
@@ -863,7 +867,7 @@ static u64 settle_writes(struct slot *slot, const u8 *pages, u8 *cached) {
         *to++ = (u8)(rest_ > 127 ? rest_ | 128 : rest_);
         if (rest_ <= 127) break;
       }
-      *to++ = 1;
+      *to++ = 1, *to++ = 1;
       n++;
     }
   for (int i = 0; i < 10; i++) cached[i] = (u8)(i < 9 ? 128 | (n >> 7 * i & 127) : 0);

@@ -6,6 +6,7 @@ import struct
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from cowbench.operations import Operation, PageOut, encode_pages
 MAGIC = b"\x01cow"
 HEAD = 12
 """Bytes of a frame before its payload."""
-PROTOCOL = 1
+PROTOCOL = 2
 
 CODES: dict[type[Operation], int] = {
     kind: code
@@ -177,8 +178,10 @@ def _operation(operation: Operation) -> bytes:
 
 
 def _pages(pages: Pages) -> list[int]:
-    runs = [(run, run + 1) if isinstance(run, int) else run for run in encode_pages(pages)]
-    return [len(runs), *(number for first, stop in runs for number in (first, stop - first))]
+    """Return runs as first, count and how often the run comes in a row: a page gotten a thousand times is one run."""
+    runs = [(run, run + 1) if isinstance(run, int) else (run[0], run[1]) for run in encode_pages(pages)]
+    repeated = [(first, stop - first, len(list(same))) for (first, stop), same in groupby(runs)]
+    return [len(repeated), *(number for run in repeated for number in run)]
 
 
 def decode_observation(payload: bytes, operations: Sequence[Operation], *, frames: bool) -> Observation:
