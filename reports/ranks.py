@@ -72,7 +72,7 @@ def _drawn(ranks: Ranks) -> Iterator[Figure]:
         axes.set_yticks(range(policies), ranks.policies)
         axes.set_ylim(policies + 0.3, -0.6)
         axes.set_xlim(0.7, highest + 0.9 + 0.35 * max(1, len(ranks.groups)))
-        axes.set_xlabel(f"mean rank over {len(ranks.table):,} workloads; bars join what is not told apart")
+        axes.set_xlabel(f"mean rank over {len(ranks.table):,} workloads; bars join what is not told apart", loc="right")
         name = f"ranks-{ranks.metric.replace('_', '-')}"
         alt = f"Mean ranks of policies in {noun(ranks.metric)} with the critical difference; numbers in the table below"
         yield figures.finish(drawn, name, f"Mean ranks in {noun(ranks.metric)}", alt, marks)

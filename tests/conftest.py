@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -75,3 +76,12 @@ def make_result(row: schema.Row) -> Result:
     """Return a row as a finished cell, keyed by its names and seed."""
     key = f"{row['policy']} {row['workload']} {row['seed']}"
     return Result(key, row, worker=1, started="2026-01-01T00:00:00.000+00:00", wall_s=0.25)
+
+
+@pytest.fixture(autouse=True)
+def _default_shape() -> Iterator[None]:
+    """Give the model its own thresholds back: random programs lower them to take the paths of large processes."""
+    yield
+    from tests.fuzzing import restore_shape
+
+    restore_shape()

@@ -55,6 +55,12 @@ def draw_shape(rng: Generator) -> None:
     locks.TABLE = twin_fork.TABLE = int(rng.integers(2, 20)) if small else DEFAULTS[5]
 
 
+def restore_shape() -> None:
+    """Set the model's thresholds back to what they were."""
+    fork.DENSE_PAGES, fork.DENSE_SHARE, fork.CROWD, faults.BLOCK, fork.DENSE_BLOCK, locks.TABLE = DEFAULTS
+    zap.DENSE_BLOCK, twin_fork.TABLE = fork.DENSE_BLOCK, locks.TABLE
+
+
 DEFAULTS = (fork.DENSE_PAGES, fork.DENSE_SHARE, fork.CROWD, faults.BLOCK, fork.DENSE_BLOCK, locks.TABLE)
 
 
