@@ -11,6 +11,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ class Cost:
         """Whether no measurement stands behind the figure."""
         return self.source.startswith("assumed")
 
-    @property
+    @cached_property
     def ps(self) -> int:
         """The cost in whole picoseconds."""
         return round(self.ns * 1000)

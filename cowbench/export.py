@@ -24,7 +24,7 @@ def write_csv(rows: Sequence[Row], stream: IO[str]) -> None:
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(names)
     for row in rows:
-        writer.writerow("" if row.get(name) is None else spell(row[name]) for name in names)
+        writer.writerow([spell(value) if isinstance(value, bool) else value for value in map(row.get, names)])
 
 
 def write_parquet(rows: Sequence[Row], path: Path) -> None:
