@@ -66,17 +66,18 @@ def swap_in_by_page_count(fault: SwapIn) -> Mask:
     return fault.fresh | (fault.refcount == 1)
 
 
-def swap_in_exclusive(fault: SwapIn, *, drains: bool = True) -> Mask:
+def swap_in_exclusive(fault: SwapIn, *, drains: bool = True, frees: bool = True) -> Mask:
     """E4 and later: the swap entry remembers exclusivity (1493a1913e34), on reads too.
 
     drains: a write drains the local batch before it counts; measured: 7.0.13 does, 7.3.4 leaves that to do_wp_page()
-    and allows for one reference of a batch when it frees the swap cache.
+    and allows for one reference of a batch when it frees the swap cache. frees: a write frees the swap cache of a page
+    that is likely its own; measured: 7.0.13 leaves it there, 6.19.14 and 7.3.4 do not.
     """
     remembered = (fault.exclusive | fault.fresh) & ~(fault.writeback & fault.stable_writes)
     if fault.write:
         fault.drain_local_batch(fault.in_swap_cache & ~fault.on_lru & drains)
         batched = ~fault.on_lru & (not drains)
-        fault.free_swap_cache(fault.refcount == 2 + batched)
+        fault.free_swap_cache((fault.refcount == 2 + batched) & frees)
     return remembered | (fault.refcount == 1)
 
 

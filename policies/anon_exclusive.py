@@ -16,6 +16,7 @@ KERNELS = {
     "6.6": LINUX_6_6,
     "6.12": LINUX_6_12,
     "6.19": LINUX_6_19,
+    "7.0": LINUX_6_19,
     "7.3": LINUX_7_3,
 }
 
@@ -23,7 +24,7 @@ KERNELS = {
 class AnonExclusive(EarlyCopyPolicy):
     kernels = "5.19 and later"
 
-    kernel: Literal["5.19", "6.1", "6.6", "6.12", "6.19", "7.3"] = parameter("6.19", help="release whose flags apply")
+    kernel: Literal["5.19", "6.1", "6.6", "6.12", "6.19", "7.0", "7.3"] = parameter("6.19", help="release")
     freeze_writers: bool = parameter(False, help="J. Horn's fix of June 2025: writers wait for fork (not merged)")
 
     def flags(self) -> KernelFlags:
@@ -33,7 +34,7 @@ class AnonExclusive(EarlyCopyPolicy):
         return rules.reuse_exclusive(fault, close_bound=self.kernel == "7.3")
 
     def swap_in(self, fault: SwapIn) -> Mask:
-        return rules.swap_in_exclusive(fault, drains=self.kernel != "7.3")
+        return rules.swap_in_exclusive(fault, drains=self.kernel != "7.3", frees=self.kernel != "7.0")
 
     def on_pin(self, mm: Mm, pages: int, longterm: bool) -> None:
         mm.has_pinned = True

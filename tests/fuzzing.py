@@ -37,7 +37,7 @@ CHOICES: dict[str, dict[str, list[Any]]] = {
     "pin_counter": {},
     "pin_exact": {},
     "page_count_5_18": {},
-    "anon_exclusive": {"kernel": ["5.19", "6.1", "6.6", "6.12", "6.19", "7.3"], "freeze_writers": [False, True]},
+    "anon_exclusive": {"kernel": ["5.19", "6.1", "6.6", "6.12", "6.19", "7.0", "7.3"], "freeze_writers": [False, True]},
     "oracle": {"freeze_writers": [False, True]},
 }
 """Policy -> parameters to draw from, besides those that every early-copying policy has."""

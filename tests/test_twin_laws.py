@@ -29,7 +29,7 @@ SPECS: list[Spec] = [
     ("pin_counter", {}),
     ("pin_exact", {}),
     ("page_count_5_18", {"gfp": "atomic", "on_failure": "share"}),
-    *[("anon_exclusive", {"kernel": kernel}) for kernel in ("5.19", "6.1", "6.6", "6.12", "6.19", "7.3")],
+    *[("anon_exclusive", {"kernel": kernel}) for kernel in ("5.19", "6.1", "6.6", "6.12", "6.19", "7.0", "7.3")],
     ("anon_exclusive", {"freeze_writers": True}),
     ("oracle", {}),
 ]
@@ -145,7 +145,7 @@ def test_the_oracle_never_errs() -> None:
         assert counts.missed_early_copies == 0
 
 
-@pytest.mark.parametrize("kernel", ["5.19", "6.1", "6.6", "6.12", "6.19", "7.3"])
+@pytest.mark.parametrize("kernel", ["5.19", "6.1", "6.6", "6.12", "6.19", "7.0", "7.3"])
 def test_exclusive_pages_keep_their_invariants(kernel: str) -> None:
     for twin, program in runs(("anon_exclusive", {"kernel": kernel})):
         for _ in steps(program, twin):

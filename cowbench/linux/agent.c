@@ -131,7 +131,7 @@ struct reference;
 
 /* A process under test. `go` and `done` count its orders; the process sleeps on `go`. */
 struct slot {
-  u32 go, done, cpu, ready, alive, handle, holes, holes_ahead;
+  u32 go, done, cpu, ready, alive, handle, holes, holes_ahead, tracked, pinned;
   int pid, pagemap;
   u32 code, flag, child;
   const u8 *pages;
@@ -593,6 +593,7 @@ static i64 do_fork(struct slot *parent) {
   struct slot *child = take_slot(CONTROL->processes++);
   child->cpu = parent->cpu;
   child->holes = parent->holes_ahead;
+  child->tracked = parent->tracked;
   parent->child = (u32)(child - CONTROL->slot);
   i64 pid = order(parent, FORK);
   if (pid == -ENOMEM || pid == -EAGAIN) return pid;
@@ -673,11 +674,37 @@ static void forget_access(struct slot *slot) {
   sys(__NR_write, fd, "1", 1);
   sys(__NR_close, fd, 0, 0);
 }
+/* Whether a page of a run is marked soft-dirty; all of a mapping are before its marks are first cleared. */
+static int soft_dirty(struct slot *slot, const u8 *pages) {
+  for (struct walk w = walk(pages); next_run(&w);)
+    for (u64 page = w.first; page < w.first + w.count; page++) {
+      u64 entry = 0;
+      sys4(__NR_pread64, slot->pagemap, &entry, 8, ((u64)ARENA / PAGE + page) * 8);
+      if (entry >> 55 & 1) return 1;
+    }
+  return 0;
+}
+/* Clear the soft-dirty marks of a whole process, then mprotect. Where the marks are not kept, clearing returns 0 too. */
+static void do_protect(struct slot *slot, const u8 *pages, int tracked) {
+  if (tracked) {
+    if (!slot->tracked && !soft_dirty(slot, pages)) return wrong("soft-dirty marks are not kept", 0);
+    int fd = open_of(slot->pid, "clear_refs", O_WRONLY);
+    sys(__NR_write, fd, "4", 1);
+    sys(__NR_close, fd, 0, 0);
+    /* Pinned pages keep theirs (clear_soft_dirty(), since 5.10); a fault that mprotect brings comes all the same. */
+    if (!slot->pinned && soft_dirty(slot, pages)) return wrong("soft-dirty marks are not cleared", 0);
+    slot->tracked = 1;
+  }
+  slot->pages = pages;
+  i64 error = order(slot, PROTECT);
+  if (error) wrong("mprotect", error);
+}
 static void do_pin(struct slot *slot, const u8 *pages) {
   struct reference *r = new_reference(PINNED, pages);
   if (!make_ring(r)) return;
   slot->pages = pages;
   slot->reference = r;
+  slot->pinned = 1;
   i64 error = order(slot, PIN);
   if (error) wrong("pages cannot be registered with io_uring", error);
   forget_access(slot);
@@ -881,7 +908,12 @@ static void do_page_out(struct slot *slot, const u8 *pages, int drop) {
     slot->pages = pages;
     i64 error = order(slot, PAGE_OUT);
     if (error) return wrong("madvise(MADV_PAGEOUT)", error);
-    if (CONTROL->kpageflags < 0 || !settle_writes(slot, pages, cached) || !drop || tries + 1 == DROP_TRIES) return;
+    if (CONTROL->kpageflags < 0) return;
+    u64 left = settle_writes(slot, pages, cached);
+    /* The end of a write puts a page that stayed into this CPU's batch of pages to rotate, which counts as a reference.
+     * The other batches are empty: page_out drained them. */
+    if (*pages) drain(slot->cpu);
+    if (!left || !drop || tries + 1 == DROP_TRIES) return;
     slot->pages = cached;
     order(slot, TOUCH);
     if (*CONTROL->wrong) return;
@@ -899,7 +931,7 @@ static const u8 *one_operation(const u8 *at, u64 index) {
   i64 failed = 0;
   if ((code >= WRITE && code <= GET) || code == MOVE) slot = &c->slot[c->slot_of[first]];
   if (code >= RELEASE && code <= DEVICE_READ) r = &c->reference[first];
-  if (code == PAGE_OUT || code == GET || code == MOVE) extra = number(&at);
+  if (code == PROTECT || code == PAGE_OUT || code == GET || code == MOVE) extra = number(&at);
   const u8 *pages = at;
   if (code == WRITE || code == READ || (code >= PROTECT && code <= GET)) at = skip_pages(at);
   if (slot) slot->pages = pages, slot->token = index, slot->ns = 0;
@@ -909,6 +941,7 @@ static const u8 *one_operation(const u8 *at, u64 index) {
   case FORK: failed = do_fork(slot); break;
   case EXEC: do_exec(slot); break;
   case EXIT: end_process(slot, 0); break;
+  case PROTECT: do_protect(slot, pages, (int)extra); break;
   case PAGE_OUT: do_page_out(slot, pages, (int)extra); break;
   case PIN: do_pin(slot, pages); break;
   case GET: do_get(slot, pages, (int)extra); break;

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import numpy as np
+
 from cowbench.abilities import ABILITIES, Ability, needs
 from cowbench.errors import KernelError
 from cowbench.linux.wire import Hello, one_run
@@ -20,6 +22,7 @@ from cowbench.operations import (
     Operation,
     PageOut,
     Pin,
+    Protect,
     Read,
     Spawn,
     Write,
@@ -35,7 +38,6 @@ _LEAST_FRAMES = MachineConfig().frames >> 11
 NEVER: dict[Ability, str] = {
     "short_pin": "nothing in the kernel but its test module gup_test holds a short-term pin on request",
     "read_pin": "nothing in the kernel but its test module gup_test pins for reading only",
-    "tracked": "clear_refs clears the soft-dirty bits of a whole process, not those of single pages",
     "simulation": "only a simulation can stage it",
 }
 PROBES: dict[Ability, tuple[str, tuple[Operation, ...]]] = {
@@ -52,11 +54,15 @@ PROBES: dict[Ability, tuple[str, tuple[Operation, ...]]] = {
         (*START, Dontfork(P, PAGE), Fork(P), Read(Process(1), PAGE)),
     ),
     "exec": ("a page outlived exec", (*START, Exec(P), Read(P, PAGE))),
+    "tracked": (
+        "soft-dirty bits cannot be cleared",
+        (*START, Protect(P, PAGE, tracked=True), Write(P, PAGE), Read(P, PAGE)),
+    ),
     "swap": ("MADV_PAGEOUT put no page out", (*START, Drain(0), PageOut(P, PAGE))),
     "drop": ("pages stay in the swap cache", (*START, Drain(0), PageOut(P, PAGE, drop=True))),
 }
 """For each ability what is wrong if its effect does not show, and a program that shows it."""
-_TOKENS: dict[Ability, int] = {"long_pin": 4, "read_get": 4, "dontfork": 0, "exec": 0}
+_TOKENS: dict[Ability, int] = {"long_pin": 4, "read_get": 4, "dontfork": 0, "exec": 0, "tracked": 4}
 """What the last operation must read."""
 
 
@@ -78,7 +84,7 @@ def _probe(carry_out: CarryOut, ability: Ability) -> str:
     try:
         last = carry_out(program).steps[-1]
     except KernelError as error:
-        return str(error)
+        return str(error).removeprefix("the agent could not carry the program out: ")
     if ability in _TOKENS:
         return "" if last.tokens.tolist() == [_TOKENS[ability]] else reason
     return "" if last.frame.tolist() == [SWAPPED] else reason
@@ -99,6 +105,7 @@ def not_applicable(
     if _forks_withheld(operations):
         return "a child that pages were withheld from by dontfork forks; fork passes over what it was given instead"
     gets: list[bool] = []
+    whole = range(last_page(operations) + 1)
     for operation in operations:
         for ability in sorted(needs(operation)):
             if abilities[ability]:
@@ -109,12 +116,20 @@ def not_applicable(
             gets.append(isinstance(operation, Get))
         if isinstance(operation, DeviceWrite) and gets[operation.reference]:
             return "device_write through a get: a pipe cannot be written through"
+        if isinstance(operation, Protect) and operation.tracked and list(operation.pages) != list(whole):
+            return f"tracked protect: clear_refs clears the marks of a whole process; name pages 0 to {whole[-1]}"
         if isinstance(operation, PageOut):
             if swap != config.swap:
                 return f"page_out goes to a {swap} swap device, not to a {config.swap} one"
             if not one_run(operation.pages):
                 return "page_out of pages that are not one ascending run: each run is a call, which drains anew"
     return ""
+
+
+def last_page(operations: Sequence[Operation]) -> int:
+    """Return the largest page that a program names; -1 if none."""
+    batches = [operation.pages for operation in operations if hasattr(operation, "pages")]
+    return max((int(np.max(pages)) for pages in batches if len(pages)), default=-1)
 
 
 def _forks_withheld(operations: Sequence[Operation]) -> bool:

@@ -10,9 +10,10 @@ import numpy as np
 
 from cowbench.abilities import Ability, needs
 from cowbench.generator import random_program, without
+from cowbench.linux.applicable import last_page
 from cowbench.linux.wire import one_run
 from cowbench.machine import MachineConfig
-from cowbench.operations import DeviceWrite, Get, Operation, PageOut, Pin, Spawn
+from cowbench.operations import DeviceWrite, Get, Operation, PageOut, Pin, Protect, Spawn
 
 MEAN, LONGEST = 25, 200
 """Operations of a program."""
@@ -31,6 +32,8 @@ def draw(seed: int, number: int, abilities: Mapping[Ability, str], left_out: Cou
     pages = int(rng.choice([4, 8, 20, 36, 64], p=[0.2, 0.2, 0.3, 0.2, 0.1]))
     _, program = random_program(rng, pages=pages, operations=2 * length, staged=False, limits=False)
     program = [replace(o, memcg=0) if isinstance(o, Spawn) else o for o in program]
+    whole = range(last_page(program) + 1)  # clear_refs knows no single pages
+    program = [replace(o, pages=whole) if isinstance(o, Protect) and o.tracked else o for o in program]
     reasons = {index: reason for index, reason in enumerate(_reasons(program, abilities)) if reason}
     left_out.update(reasons.values())
     return without(program, operations=reasons)[:length]

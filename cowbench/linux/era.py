@@ -8,6 +8,7 @@ from cowbench.errors import KernelError
 
 ERAS: tuple[tuple[tuple[int, int, int], str], ...] = (
     ((7, 3, 0), "anon_exclusive:kernel=7.3"),
+    ((7, 0, 0), "anon_exclusive:kernel=7.0"),
     ((6, 14, 0), "anon_exclusive:kernel=6.19"),
     ((6, 9, 0), "anon_exclusive:kernel=6.12"),
     ((6, 2, 0), "anon_exclusive:kernel=6.6"),

@@ -31,7 +31,7 @@ CODES: dict[type[Operation], int] = {
         start=1,
     )
 }
-_FLAGS = {ops.PageOut: "drop", ops.Get: "write", ops.Move: "cpu"}
+_FLAGS = {ops.Protect: "tracked", ops.PageOut: "drop", ops.Get: "write", ops.Move: "cpu"}
 """The second field of an operation, where it has one."""
 _KINDS = (ABSENT, SWAPPED, ZERO_PAGE)
 NOTHING: Numbers = np.zeros(0, np.int64)

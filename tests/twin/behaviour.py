@@ -34,6 +34,7 @@ class Behaviour:
     mprotect: Literal["never", "dirty", "always"] = "never"
     read_maps_writable: bool = False
     swap_drains: bool = True
+    swap_frees: bool = True
     close_bound: bool = False
     bypass: bool = True
     freeze_writers: bool = False
@@ -48,6 +49,7 @@ _ANON: dict[str, dict[str, Any]] = {"5.19": {}, "6.1": {"mprotect": "dirty"}}
 _ANON["6.6"] = {"mprotect": "always", "breaks_zero": True}
 _ANON["6.12"] = {**_ANON["6.6"], "lru_batch": 31, "read_maps_writable": True}
 _ANON["6.19"] = {**_ANON["6.12"], "exit_drains": False}
+_ANON["7.0"] = {**_ANON["6.19"], "swap_frees": False}
 _ANON["7.3"] = {**_ANON["6.19"], "swap_drains": False, "close_bound": True, "bypass": False}
 _HAS_PINNED: dict[str, dict[str, Any]] = {"5.9": {}, "5.11": _GUARDED, "5.17": _5_17}
 

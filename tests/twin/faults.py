@@ -198,7 +198,7 @@ def _own(state: State, process: Process, entry: Entry, frame: Frame, fresh: bool
         drain(state, process.cpu)
     drop_swap_entry(state, slot, process)
     batched = frame.batch is not None and not state.policy.swap_drains
-    if write and frame.refcount == 2 + batched:
+    if write and state.policy.swap_frees and frame.refcount == 2 + batched:
         free_swap(state, frame)
     return exclusive or frame.refcount == 1
 
