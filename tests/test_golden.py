@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 
-from cowbench.machine import MachineConfig, Process
-from cowbench.operations import Fork, Move, PageOut
+from cowbench.machine import MachineConfig, Process, Reference
+from cowbench.operations import Drain, Fork, Get, Move, PageOut, Pin, Release
 from tests.golden import ERAS, POLICIES, SPECS, TORN, Vector, fork, fresh, leave, write
 from tests.modelled import Modelled, modelled
 from tests.twin import Twin
@@ -129,3 +130,17 @@ def test_three_references_drain_up_to_7_0(build: Build, kernel: str, copies: str
     for operation in [*fresh(1), fork(), write(0), Move(Process(1), 1), write(1)]:
         operation.apply(machine)
     assert cell(machine) == copies
+
+
+@pytest.mark.parametrize("build", MACHINES)
+@pytest.mark.parametrize(("kernel", "enough"), [("6.19", 1022), ("7.0", 1021), ("7.3", 1022)])
+def test_a_write_swap_in_frees_the_swap_cache_but_in_7_0(build: Build, kernel: str, enough: int) -> None:
+    """Measured on 6.19.14, 7.0.13 and 7.3.4: references that make fork copy a page that was written back in."""
+    for references in (enough - 1, enough):
+        machine = build("anon_exclusive", {"kernel": kernel}, MachineConfig())
+        once = [Pin(Process(0), range(1, 2), longterm=True), Release(Reference(0))]
+        back = [PageOut(Process(0), range(1)), write(0), Drain(0)]
+        many = Get(Process(0), np.zeros(references, np.int64))
+        for operation in [*fresh(2), *once, *back, many, fork()]:
+            operation.apply(machine)
+        assert machine.ledger.copies["fork"] == (references == enough)

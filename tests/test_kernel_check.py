@@ -24,7 +24,7 @@ from cowbench.linux.opening import open_kernel
 from cowbench.linux.wire import encode_program
 from cowbench.machine import MachineConfig, Process
 from cowbench.observation import Observation
-from cowbench.operations import Operation, PageOut, Spawn, read_operations
+from cowbench.operations import Dontfork, Exec, Operation, PageOut, Spawn, read_operations
 from cowbench.policy import Policy
 from tests.guests import cached_image
 
@@ -97,7 +97,7 @@ def test_what_shows_once_only_is_told_and_not_shrunk() -> None:
 def test_programs_keep_to_what_the_kernel_can_and_what_is_left_out_is_counted() -> None:
     able = Modelled(policy("mapcount"), HOST_ABILITIES).abilities()
     left_out: Counter[str] = Counter()
-    programs = [draw(3, number, able, left_out) for number in range(300)]
+    programs = [draw(3, number, able, 31, left_out) for number in range(300)]
     assert not any(missing(program, HOST_ABILITIES) for program in programs)
     assert left_out["page_out: not here"] > 100
     assert left_out["device_write: nothing can be written through a pipe"] > 0
@@ -109,9 +109,9 @@ def test_programs_keep_to_what_the_kernel_can_and_what_is_left_out_is_counted() 
 
 def test_a_program_depends_on_seed_and_number_alone() -> None:
     able = Modelled(policy("mapcount")).abilities()
-    assert str(draw(1, 5, able, Counter())) == str(draw(1, 5, able, Counter()))
-    assert str(draw(1, 5, able, Counter())) != str(draw(1, 6, able, Counter()))
-    assert str(draw(1, 5, able, Counter())) != str(draw(2, 5, able, Counter()))
+    assert str(draw(1, 5, able, 31, Counter())) == str(draw(1, 5, able, 31, Counter()))
+    assert str(draw(1, 5, able, 31, Counter())) != str(draw(1, 6, able, 31, Counter()))
+    assert str(draw(1, 5, able, 31, Counter())) != str(draw(2, 5, able, 31, Counter()))
 
 
 def test_releases_have_their_era() -> None:
@@ -201,3 +201,22 @@ def _need(there: bool, reason: str) -> None:
     """Skip for want of a tool on a developer's machine; fail where tests are meant to run."""
     if not there:
         (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
+
+
+def test_page_out_is_cut_to_what_a_batch_holds_and_kept_within_a_mapping() -> None:
+    able, left_out = Modelled(policy("mapcount")).abilities(), Counter[str]()
+    programs = [draw(4, number, able, 15, left_out) for number in range(300)]
+    outs = [operation for program in programs for operation in program if isinstance(operation, PageOut)]
+    assert max(len(operation.pages) for operation in outs) == 14
+    assert sum(count for why, count in left_out.items() if why.startswith("page_out cut short")) > 10
+    assert sum(count for why, count in left_out.items() if "several mappings" in why) > 10
+    for program in programs:
+        apart: dict[int, set[int]] = {}
+        for operation in program:
+            if isinstance(operation, Dontfork) and operation.process == 0:
+                apart.setdefault(0, set()).update(map(int, operation.pages))
+            if isinstance(operation, PageOut) and operation.process == 0 and apart.get(0):
+                pages = set(map(int, operation.pages))
+                assert pages <= apart[0] or not pages & apart[0]
+            if isinstance(operation, Exec) and operation.process == 0:
+                apart.clear()

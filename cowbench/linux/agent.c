@@ -908,12 +908,7 @@ static void do_page_out(struct slot *slot, const u8 *pages, int drop) {
     slot->pages = pages;
     i64 error = order(slot, PAGE_OUT);
     if (error) return wrong("madvise(MADV_PAGEOUT)", error);
-    if (CONTROL->kpageflags < 0) return;
-    u64 left = settle_writes(slot, pages, cached);
-    /* The end of a write puts a page that stayed into this CPU's batch of pages to rotate, which counts as a reference.
-     * The other batches are empty: page_out drained them. */
-    if (*pages) drain(slot->cpu);
-    if (!left || !drop || tries + 1 == DROP_TRIES) return;
+    if (CONTROL->kpageflags < 0 || !settle_writes(slot, pages, cached) || !drop || tries + 1 == DROP_TRIES) return;
     slot->pages = cached;
     order(slot, TOUCH);
     if (*CONTROL->wrong) return;

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from cowbench.abilities import Ability
 from cowbench.compare import Difference, first_difference
 from cowbench.errors import ProgramError
 from cowbench.expected import expect
@@ -95,9 +94,8 @@ def check(
     Stops after `enough` differences. report: told how many programs are done. Raises KernelError if the kernel
     does not answer.
     """
-    abilities = held.kernel.abilities()
     done = 0
-    for group in batched(_drawn(seed, numbers, abilities, outcome), BATCH):
+    for group in batched(_drawn(held, seed, numbers, outcome), BATCH):
         seen = held.kernel.observe_many((CONFIG, program) for _, program in group)
         for (number, program), observation in zip(group, list(seen), strict=True):
             _one(held, number, program, observation, outcome)
@@ -107,9 +105,10 @@ def check(
         report(done)
 
 
-def _drawn(seed: int, numbers: range, abilities: dict[Ability, str], outcome: Outcome) -> Iterator[tuple[int, Program]]:
+def _drawn(held: Held, seed: int, numbers: range, outcome: Outcome) -> Iterator[tuple[int, Program]]:
+    abilities, batch = held.kernel.abilities(), held.policy.flags().lru_batch
     for number in numbers:
-        yield number, draw(seed, number, abilities, outcome.left_out)
+        yield number, draw(seed, number, abilities, batch, outcome.left_out)
 
 
 def _one(held: Held, number: int, program: Program, observation: Observation, outcome: Outcome) -> None:
