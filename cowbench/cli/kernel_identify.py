@@ -37,7 +37,10 @@ def command(kernel: str, budget: int) -> None:
 
 def _whole(answer: Answer) -> None:
     word = "agrees with" if answer.agrees else "agrees with no built-in policy; nearest is"
-    click.echo(f"\n{word} {', '.join(answer.policies)}")
+    first, *others = answer.policies
+    click.echo(f"\n{word} {first}")
+    if others:
+        click.echo(f"  no program that was found tells it from {', '.join(others)}")
     for one in answer.evidence:
         _evidence(one)
 
