@@ -1,27 +1,22 @@
 """Programs as data: one frozen dataclass per Machine operation, and their JSON form.
 
-A program file is JSON lines. The first line is the header
-`{"cowbench_program": 1, "machine": {...}}` (fields of MachineConfig that differ from the default); each
-further line is one operation, e.g. `{"op": "write", "process": 0, "pages": [[0, 4096], 5000]}`. `pages` is a list
-of runs `[first, last + 1]` and single page numbers, in the order of the batch; fields at their default are left out.
+E.g. `{"op": "write", "process": 0, "pages": [[0, 4096], 5000]}`. `pages` is a list of runs `[first, last + 1]` and
+single page numbers, in the order of the batch. Ascending pages that lie apart are shorter as `"steps": [first, gap,
+gap, ...]`, each gap 1 or more. Fields at their default are left out. cowbench/program_file.py makes files of these.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import IO, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
+import numpy.typing as npt
 
-from cowbench.errors import ProgramError
-from cowbench.machine import During, Machine, MachineConfig, Pages, PageState, Process, Reference
+from cowbench.machine import MAX_PAGES, During, Machine, Pages, PageState, Process, Reference
 from cowbench.parameters import nearest
-
-VERSION = 1
 
 
 @dataclass(frozen=True)
@@ -208,12 +203,52 @@ def encode_pages(pages: Pages) -> list[list[int] | int]:
 def decode_pages(runs: Sequence[Any]) -> Pages:
     """Read what encode_pages wrote; a single run comes back as a range."""
     pairs = [(run, run + 1) if isinstance(run, int) else (int(run[0]), int(run[1])) for run in runs]
-    if any(first < 0 or stop <= first for first, stop in pairs):
-        raise ValueError("a run of pages must be [first, last + 1] with 0 <= first <= last")
+    if any(not 0 <= first < stop <= MAX_PAGES for first, stop in pairs):
+        raise ValueError(f"a run of pages must be [first, last + 1] with 0 <= first <= last < {MAX_PAGES}")
     if len(pairs) == 1:
         return range(*pairs[0])
     parts = [np.arange(first, stop, dtype=np.int64) for first, stop in pairs]
     return np.concatenate(parts) if parts else np.empty(0, np.int64)
+
+
+def encode_steps(pages: Pages, runs: Sequence[Any]) -> list[int] | None:
+    """Write pages as the first and the gaps between them if that is shorter than `runs`, which encode_pages gave.
+
+    Only ascending pages without duplicates can be written so; None if the pages are not, or runs are as short.
+    """
+    if isinstance(pages, range) or len(runs) < _MANY:
+        return None
+    numbers = np.asarray(pages, dtype=np.int64)
+    steps = np.concatenate((numbers[:1], numbers[1:] - numbers[:-1]))
+    if steps[1:].min() < 1:
+        return None
+    singles = np.array([run for run in runs if isinstance(run, int)], np.int64)
+    pairs = np.array([run for run in runs if not isinstance(run, int)], np.int64).ravel()
+    brackets = len(pairs)
+    as_runs = _letters(singles) + _letters(pairs) + brackets
+    return steps.tolist() if _letters(steps) < as_runs else None
+
+
+_MANY = 8
+"""Fewer runs than these are not worth a second form."""
+
+
+def _letters(numbers: npt.NDArray[np.int64]) -> int:
+    """Return how long numbers are, each with the comma after it."""
+    return int((np.searchsorted(_TENS, numbers, side="right") + 2).sum())
+
+
+_TENS = 10 ** np.arange(1, 10)
+"""Numbers of pages have up to ten digits."""
+
+
+def decode_steps(steps: Sequence[Any]) -> Pages:
+    """Read what encode_steps wrote."""
+    gaps = np.array(steps)
+    if gaps.ndim != 1 or gaps.dtype != np.int64 or gaps[0] < 0 or gaps[1:].min(initial=1) < 1:
+        raise ValueError("steps must be the first page and then the gaps between pages, each 1 or more")
+    pages: npt.NDArray[np.int64] = gaps.cumsum()
+    return pages
 
 
 def encode(operation: Operation) -> dict[str, Any]:
@@ -222,7 +257,9 @@ def encode(operation: Operation) -> dict[str, Any]:
     for field in dataclasses.fields(operation):
         value = getattr(operation, field.name)
         if field.name == "pages":
-            line["pages"] = encode_pages(value)
+            runs = encode_pages(value)
+            steps = encode_steps(value, runs)
+            line.update({"pages": runs} if steps is None else {"steps": steps})
         elif field.name == "during" and value:
             line["during"] = [{"at": d.at, "kind": d.kind, "pages": encode_pages(d.pages)} for d in value]
         elif field.default is dataclasses.MISSING or value != field.default:
@@ -237,7 +274,9 @@ def decode(line: dict[str, Any]) -> Operation:
     if name not in OPERATIONS:
         raise ValueError(f"unknown operation '{name}': {nearest(str(name), OPERATIONS)}")
     cls = OPERATIONS[name]
-    if "pages" in values:
+    if "steps" in values:
+        values["pages"] = decode_steps(values.pop("steps"))
+    elif "pages" in values:
         values["pages"] = decode_pages(values["pages"])
     if "during" in values:
         values["during"] = tuple(
@@ -250,60 +289,3 @@ def _kind(word: str) -> Literal["write", "pin", "get"]:
     if word not in ("write", "pin", "get"):
         raise ValueError(f"unknown kind of interleaved operation '{word}'")
     return word  # type: ignore[return-value]
-
-
-def write_header(stream: IO[str], config: MachineConfig) -> None:
-    """Write the first line of a program file."""
-    default = dataclasses.asdict(MachineConfig())
-    changed = {key: value for key, value in dataclasses.asdict(config).items() if value != default[key]}
-    stream.write(json.dumps({"cowbench_program": VERSION, "machine": changed}) + "\n")
-
-
-def write_program(path: Path, config: MachineConfig, operations: Iterable[Operation]) -> None:
-    """Write a program file. Raises ProgramError naming a file that cannot be written."""
-    try:
-        with path.open("w", encoding="utf-8") as stream:
-            write_header(stream, config)
-            stream.writelines(json.dumps(encode(operation)) + "\n" for operation in operations)
-    except OSError as error:
-        raise ProgramError(f"{path}: cannot be written ({error.strerror}); give another file") from None
-
-
-def read_header(path: Path) -> MachineConfig:
-    """Read the machine a program file was made for. Raises ProgramError naming file and line."""
-    try:
-        with path.open(encoding="utf-8") as stream:
-            header = json.loads(stream.readline())
-        version = header["cowbench_program"]
-    except OSError as error:
-        raise ProgramError(f"{path}: cannot be read ({error.strerror}); give the path of a program file") from None
-    except (ValueError, KeyError, TypeError):
-        raise ProgramError(f"{path}:1: not a cowbench program file (no header line)") from None
-    if version != VERSION:
-        raise ProgramError(f"{path}:1: program format {version}, this cowbench reads {VERSION}; update cowbench")
-    try:
-        machine = header.get("machine", {})
-        limits = {int(group): int(limit) for group, limit in machine.get("memcg_limits", {}).items()}
-        return MachineConfig(**{**machine, "memcg_limits": limits})
-    except (TypeError, ValueError, AttributeError) as error:
-        raise ProgramError(f"{path}:1: bad machine in the header: {error}") from None
-
-
-def read_operations(path: Path) -> Iterator[Operation]:
-    """Stream the operations of a program file. Raises ProgramError naming file and line."""
-    with path.open(encoding="utf-8") as stream:
-        stream.readline()
-        for number, text in enumerate(stream, start=2):
-            try:
-                yield decode(json.loads(text))
-            except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
-                raise ProgramError(f"{path}:{number}: not an operation: {error}") from None
-
-
-def replay_file(path: Path, machine: Machine) -> None:
-    """Carry out a program file as it is read. Raises ProgramError naming file and line."""
-    for number, operation in enumerate(read_operations(path), start=2):
-        try:
-            operation.apply(machine)
-        except ProgramError as error:
-            raise ProgramError(f"{path}:{number}: {error}") from None

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import IO, cast
+from typing import cast
 
 import numpy as np
 from numpy.random import Generator, SeedSequence
 
 from cowbench import costs, plugins, schema
 from cowbench.costs import CostProfile
-from cowbench.errors import CowbenchError, NotApplicable, OutOfFrames, PluginError, ProgramError
+from cowbench.errors import CowbenchError, NotApplicable, OutOfFrames, PluginError
 from cowbench.ledger import Ledger
-from cowbench.machine import Machine
-from cowbench.operations import Operation, Recorder, encode, write_header
+from cowbench.machine import Machine, MachineConfig
+from cowbench.operations import Recorder
 from cowbench.policy import Policy
+from cowbench.program_file import ProgramWriter
 from cowbench.schema import Row
 from cowbench.simulated import SimulatedMachine
 from cowbench.spec import PluginSpec
@@ -91,16 +91,20 @@ def measure(
     """
     rule: Policy = policy.build()
     load: Workload = workload.build()
-    with _open(record) as stream:
+    try:
+        config = load.machine()
+    except Exception as error:  # a trial must not take the other cells of a sweep down with it
+        return failure(blame(error, policy, workload))
+    with _writer(record, config) as writer:
         try:
-            machine = SimulatedMachine(rule, load.machine())
+            machine = SimulatedMachine(rule, config)
             driven = follow(machine) if follow else machine
-            load.run(_recorded(driven, load, stream), generator(workload, seed))
+            load.run(_recorded(driven, writer), generator(workload, seed))
         except OutOfFrames as error:
             return {"status": "out_of_frames", "error": str(error)} | _counted(machine.ledger, profile)
         except NotApplicable as error:
             return failure(str(error), "not_applicable")
-        except Exception as error:  # a trial must not take the other cells of a sweep down with it
+        except Exception as error:
             return failure(blame(error, policy, workload))
     return {"status": "ok", "error": None} | _counted(machine.ledger, profile)
 
@@ -116,24 +120,12 @@ def generator(workload: PluginSpec, seed: int) -> Generator:
     return np.random.default_rng(SeedSequence(seed, spawn_key=tuple(int(word) for word in words)))
 
 
-def _open(record: Path | None) -> AbstractContextManager[IO[str] | None]:
-    if record is None:
-        return nullcontext()
-    try:
-        return record.open("w", encoding="utf-8")
-    except OSError as error:
-        raise ProgramError(f"{record}: cannot be written ({error.strerror}); give another file to record to") from None
+def _writer(record: Path | None, config: MachineConfig) -> AbstractContextManager[ProgramWriter | None]:
+    return nullcontext() if record is None else ProgramWriter(record, config)
 
 
-def _recorded(machine: Machine, workload: Workload, stream: IO[str] | None) -> Machine:
-    if stream is None:
-        return machine
-
-    def write(operation: Operation) -> None:
-        stream.write(json.dumps(encode(operation), separators=(",", ":")) + "\n")
-
-    write_header(stream, workload.machine())
-    return cast(Machine, Recorder(machine, write))
+def _recorded(machine: Machine, writer: ProgramWriter | None) -> Machine:
+    return machine if writer is None else cast(Machine, Recorder(machine, writer.operation))
 
 
 def _counted(ledger: Ledger, profile: CostProfile) -> Row:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from io import StringIO
 from pathlib import Path
 from typing import cast
 
 from cowbench.conformance import CASES, run_case
 from cowbench.machine import Machine, MachineConfig
-from cowbench.operations import Operation, Recorder, encode, write_header
+from cowbench.operations import Operation, Recorder
+from cowbench.program_file import write_program
 from tests.workload_probe import Probe
 
 PROGRAM = Path(__file__).parents[1] / "workloads" / "cow.jsonl"
@@ -25,13 +24,5 @@ def program() -> list[Operation]:
     return operations
 
 
-def text() -> str:
-    """Return the program file."""
-    stream = StringIO()
-    write_header(stream, MachineConfig())
-    stream.writelines(json.dumps(encode(operation)) + "\n" for operation in program())
-    return stream.getvalue()
-
-
 if __name__ == "__main__":
-    PROGRAM.write_text(text(), encoding="utf-8")
+    write_program(PROGRAM, MachineConfig(), program())

@@ -19,9 +19,10 @@ from cowbench.errors import ParameterError
 from cowbench.expected import Watched, expect
 from cowbench.generator import random_program
 from cowbench.machine import Process
-from cowbench.operations import Operation, encode, read_header, read_operations
+from cowbench.operations import Operation, encode
 from cowbench.pair import Pair
 from cowbench.policy import Policy
+from cowbench.program_file import read_header, read_operations
 from cowbench.simulated.fingerprint import fingerprint
 
 ONE = range(1)

@@ -24,8 +24,9 @@ from cowbench.linux.opening import open_kernel
 from cowbench.linux.wire import encode_program
 from cowbench.machine import MachineConfig, Process
 from cowbench.observation import Observation
-from cowbench.operations import Dontfork, Exec, Operation, PageOut, Spawn, read_operations
+from cowbench.operations import Dontfork, Exec, Operation, PageOut, Spawn
 from cowbench.policy import Policy
+from cowbench.program_file import read_operations
 from tests.guests import cached_image
 
 HOST_ABILITIES: tuple[Ability, ...] = ("long_pin", "read_get", "write_get", "second_cpu", "exec", "dontfork")

@@ -1,28 +1,15 @@
-"""Programs as data: every operation survives its JSON form, a recorded run replays, bad files are named by line."""
+"""Programs as data: every operation survives its JSON form, and pages take the shorter of two."""
 
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from cowbench.errors import OutOfFrames, ProgramError
 from cowbench.generator import random_program
-from cowbench.machine import MachineConfig
-from cowbench.operations import (
-    Recorder,
-    decode,
-    decode_pages,
-    encode,
-    encode_pages,
-    read_header,
-    read_operations,
-    replay_file,
-    write_header,
-)
-from tests.modelled import modelled
+from cowbench.machine import Process
+from cowbench.operations import Write, decode, decode_pages, encode, encode_pages
 
 
 def test_operations_survive_their_json_form() -> None:
@@ -46,54 +33,45 @@ def test_pages_are_written_as_runs(pages: range, runs: list[object]) -> None:
     assert list(decode_pages(runs)) == list(pages)
 
 
-def test_a_recorded_program_replays_to_the_same_state(tmp_path: Path) -> None:
-    for seed in range(20):
-        config, program = random_program(np.random.default_rng(seed), limits=False)
-        path, first, again = (tmp_path / f"{seed}.jsonl", *(modelled("has_pinned", {}, config) for _ in range(2)))
-        with path.open("w") as stream:
-            write_header(stream, config)
-            recorder = Recorder(first, lambda operation, out=stream: out.write(json.dumps(encode(operation)) + "\n"))
-            for operation in program:
-                try:
-                    operation.apply(recorder)
-                except OutOfFrames:
-                    pytest.fail("no limits, yet out of frames")
-        assert read_header(path) == config
-        replay_file(path, again)
-        assert again.snapshot() == first.snapshot()
-        assert again.ledger == first.ledger
-
-
-HEADER = '{"cowbench_program": 1}\n'
+def test_ascending_pages_far_apart_are_written_as_steps() -> None:
+    pages = np.arange(100_000, 200_000, 1000)
+    line = encode(Write(Process(0), pages))
+    assert line == {"op": "write", "process": 0, "steps": [100_000] + [1000] * 99}
+    read = decode(json.loads(json.dumps(line)))
+    assert isinstance(read, Write)
+    assert list(read.pages) == list(pages)
 
 
 @pytest.mark.parametrize(
-    ("text", "message"),
+    "pages",
     [
-        ("", "1: not a cowbench program file"),
-        ("[]\n", "1: not a cowbench program file"),
-        ('{"cowbench_program": 2}\n', "1: program format 2"),
-        ('{"cowbench_program": 1, "machine": {"frams": 3}}\n', "1: bad machine in the header"),
-        (HEADER + "{", "2: not an operation"),
-        (HEADER + '{"op": "wrte", "process": 0, "pages": [1]}', "2: .*did you mean 'write'"),
-        (HEADER + '{"op": "write", "process": 0}', "2: not an operation"),
-        (HEADER + '{"op": "write", "process": 0, "pages": [[4, 4]]}', "2: .*a run of pages"),
-        (HEADER + '{"op": "spawn"}\n{"op": "exit", "process": 3}', "3: there is no process 3"),
+        np.arange(100_000, 200_000, 1000)[::-1],
+        np.repeat(np.arange(100_000, 200_000, 1000), 2),
+        np.arange(5000),
+        np.array([1000, 2000, 3000]),
     ],
+    ids=["descending", "twice", "a run", "few"],
 )
-def test_bad_files_are_named_by_line(tmp_path: Path, text: str, message: str) -> None:
-    path = tmp_path / "program.jsonl"
-    path.write_text(text)
-    with pytest.raises(ProgramError, match=f"program.jsonl:{message}"):
-        read_all(path)
+def test_other_pages_stay_runs(pages: np.ndarray) -> None:
+    line = encode(Write(Process(0), pages))
+    assert "steps" not in line
+    read = decode(line)
+    assert isinstance(read, Write)
+    assert list(read.pages) == list(pages)
 
 
-def read_all(path: Path) -> None:
-    read_header(path)
-    replay_file(path, modelled("mapcount", {}, MachineConfig()))
+def test_the_shorter_form_is_taken() -> None:
+    rng = np.random.default_rng(1)
+    for density in (0.01, 0.3, 0.5, 0.7, 0.9, 0.99):
+        pages = np.flatnonzero(rng.random(3000) < density) + 100_000
+        line = encode(Write(Process(0), pages))
+        runs, steps = encode_pages(pages), [int(pages[0]), *np.diff(pages).tolist()]
+        shorter = min(len(json.dumps(form, separators=(",", ":"))) for form in (runs, steps))
+        form = line.get("steps", line.get("pages"))
+        assert len(json.dumps(form, separators=(",", ":"))) == shorter, density
 
 
-def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ProgramError, match="cannot be read"):
-        read_header(tmp_path / "none.jsonl")
-    assert list(read_operations(Path("workloads/cow.jsonl")))
+@pytest.mark.parametrize("steps", [[], [3, 0], [3, -1], [-1, 2], [1.5, 2], [1, 1 << 70], [[1, 2]], [True], ["1"]])
+def test_bad_steps_are_refused(steps: list[object]) -> None:
+    with pytest.raises(ValueError, match="steps must be"):
+        decode({"op": "write", "process": 0, "steps": steps})

@@ -17,8 +17,9 @@ import pytest
 from cowbench import plugins, spec
 from cowbench.errors import ParameterError, ProgramError
 from cowbench.machine import MachineConfig
-from cowbench.operations import Operation, Recorder, encode, write_header
+from cowbench.operations import Operation, Recorder, encode
 from cowbench.parameters import declared, value_type
+from cowbench.program_file import ProgramWriter, write_program
 from cowbench.workload import Workload
 from tests import cow_cases
 from tests.workload_probe import Probe
@@ -140,15 +141,15 @@ def test_the_table_lists_every_workload() -> None:
     assert re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE) == NAMES
 
 
-def test_the_example_program_is_cow_c() -> None:
-    assert cow_cases.PROGRAM.read_text(encoding="utf-8") == cow_cases.text()
+def test_the_example_program_is_cow_c(tmp_path: Path) -> None:
+    write_program(tmp_path / "cow.jsonl", MachineConfig(), cow_cases.program())
+    assert cow_cases.PROGRAM.read_bytes() == (tmp_path / "cow.jsonl").read_bytes()
 
 
 def test_a_recorded_run_replays_to_the_same_operations(tmp_path: Path) -> None:
     workload, file = load("snapshot_under_swap")(), tmp_path / "recorded.jsonl"
-    with file.open("w", encoding="utf-8") as out:
-        write_header(out, MachineConfig(swap="synchronous"))
-        machine: Any = Recorder(Probe(), lambda operation: print(json.dumps(encode(operation)), file=out))
+    with ProgramWriter(file, MachineConfig(swap="synchronous")) as out:
+        machine: Any = Recorder(Probe(), out.operation)
         workload.run(machine, np.random.default_rng(3))
     trace = load("trace").from_values({"file": str(file)})
     assert trace.machine() == MachineConfig(swap="synchronous")

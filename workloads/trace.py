@@ -2,7 +2,7 @@
 
 Load: whatever was recorded. Without `file` it is cow.jsonl beside this file: the 14 anonymous cases of the kernel's
 tools/testing/selftests/mm/cow.c in the words of a Machine, one after the other.
-Source: program files are described in cowbench/operations.py; the cases are those of v6.19.
+Source: program files are described in cowbench/program_file.py; the cases are those of v6.19.
 Scale: none; a recorded row and its replay are identical.
 Differ: on cow.jsonl mapcount leaks in cases 3 to 6 and loses pins in 8 to 10; page_count loses pins in 7 to 14 and
 leaks in 3 and 4 swapped; has_pinned the same but for 8; anon_exclusive passes all; always_reuse leaks in most.
@@ -13,7 +13,7 @@ from pathlib import Path
 from numpy.random import Generator
 
 from cowbench.machine import Machine, MachineConfig
-from cowbench.operations import read_header, replay_file
+from cowbench.program_file import read_header, replay_file
 from cowbench.workload import Workload, parameter
 
 

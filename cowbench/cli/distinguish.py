@@ -22,7 +22,7 @@ def command(first: str, second: str, abilities: str | None, budget: int, seed: i
     from cowbench import spec
     from cowbench.abilities import ABILITIES, checked
     from cowbench.distinguish import SMALL, distinguish
-    from cowbench.operations import write_program
+    from cowbench.program_file import write_program
     from cowbench.words import say_program
 
     parsed = [spec.parse("policy", text) for text in (first, second)]

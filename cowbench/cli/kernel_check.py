@@ -73,7 +73,7 @@ def command(
 
 def _show(finding: Finding, output: Path, seed: int) -> None:
     from cowbench.linux.draw import CONFIG
-    from cowbench.operations import write_program
+    from cowbench.program_file import write_program
     from cowbench.words import say_program
 
     output.mkdir(parents=True, exist_ok=True)

@@ -75,13 +75,13 @@ def view(
 
 
 def _workload(file: Path | None, workload: str | None) -> PluginSpec:
-    from cowbench import operations, spec
+    from cowbench import program_file, spec
 
     if (file is None) == (workload is None):
         raise ParameterError("give either the FILE of a program or a --workload")
     if file is None:
         return spec.parse("workload", str(workload))
-    operations.read_header(file)  # says what is wrong with it
+    program_file.read_header(file)  # says what is wrong with it
     return replace(spec.parse("workload", "trace"), values=(("file", str(file)),))
 
 
