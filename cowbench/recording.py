@@ -93,7 +93,7 @@ class Addresses(Note):
 class Frames(Note):
     """How many pages of `process` changed their frame, as pagemap shows, up to this place in the file.
 
-    They are compared with those at the note of this kind before, or at the birth of `process` or its fork, whatever came
+    They are compared with those at the note of this kind before, or at the birth or a fork of `process`, whatever came
     last. child: its latest fork by then. present: pages that were there at both ends, and neither discarded nor new in
     between; changed: those with another frame at the end.
     """
