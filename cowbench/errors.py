@@ -10,6 +10,7 @@ CowbenchError            one line for the terminal, exit code 2
 ├── ProfileError         a cost profile that cannot be read
 ├── KernelError          a real kernel that cannot be had, booted or talked to
 ├── StudyError           a study file that cannot be read, or an expression in it that fails
+├── RecordError          a program that cannot be recorded here, or not at all
 └── HistoryError         asv results that are missing, unreadable or cannot be written
 """
 
@@ -63,3 +64,7 @@ class StudyError(CowbenchError):
 
 class HistoryError(CowbenchError):
     """Results of asv are missing, damaged or of another format, or cannot be written."""
+
+
+class RecordError(CowbenchError):
+    """A program cannot be started or followed, or this machine or user cannot record."""

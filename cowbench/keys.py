@@ -35,6 +35,7 @@ _NOT_ENGINE = (
     "outcomes.py",
     "policies",
     "provenance.py",
+    "record",
     "recording.py",
     "report",
     "reports",

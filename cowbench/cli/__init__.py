@@ -67,6 +67,7 @@ def _add_commands() -> None:
         kernel,
         listing,
         new,
+        record,
         report,
         run,
         show,
@@ -74,7 +75,7 @@ def _add_commands() -> None:
         trace,
     )
 
-    parts = (run, listing, show, compare, study, trace, distinguish, check, new, report, export, history, kernel)
+    parts = (run, listing, show, compare, study, trace, distinguish, check, new, report, export, history, record, kernel)
     for module in parts:
         cli.add_command(module.command)
 

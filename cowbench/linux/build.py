@@ -25,17 +25,24 @@ def compiled(name: str, flags: tuple[str, ...] = ()) -> Path:
 
     Raises KernelError without a compiler, or if it refuses.
     """
-    source = Path(__file__).with_name(f"{name}.c")
+    return built(Path(__file__).with_name(f"{name}.c"), ("-static", "-O2", *flags))
+
+
+def built(source: Path, flags: tuple[str, ...]) -> Path:
+    """Return what the compiler makes of a source file with `flags`, from the cache if it is there.
+
+    Raises KernelError without a compiler, or if it refuses.
+    """
     key = hashlib.sha256(" ".join(flags).encode() + source.read_bytes()).hexdigest()[:16]
     folder = cache_folder("programs")
-    program = folder / f"{name}-{key}"
+    program = folder / f"{source.stem}-{key}"
     if program.exists():
         return program
     compiler = shutil.which(os.environ.get("CC", "cc"))
     if compiler is None:
         raise KernelError("no C compiler: install gcc, or name one in CC")
     part = folder / f"{program.name}.{os.getpid()}"
-    words = [compiler, "-static", "-O2", *flags, "-o", str(part), str(source)]
+    words = [compiler, *flags, "-o", str(part), str(source)]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     if done.returncode:
         raise KernelError(f"{source.name} does not compile; {compiler} says: {done.stderr.strip()}")

@@ -1,0 +1,36 @@
+"""`cowbench record`: a real program becomes a program file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from cowbench.record.run import Outcome
+
+
+@click.command("record", context_settings={"ignore_unknown_options": True})
+@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), required=True, help="The recording; .gz.")
+@click.option("--interval", "interval_ms", default=10.0, show_default=True, help="Between two looks, in ms.")
+@click.option("--for", "seconds", type=float, help="End the recording after so many seconds.")
+@click.option("--stop", is_flag=True, help="End the program, too, with SIGTERM when the recording ends.")
+@click.option("--keep-huge", is_flag=True, help="Leave huge pages on.")
+@click.argument("program", nargs=-1, type=click.UNPROCESSED, required=True)
+def command(
+    output: Path, interval_ms: float, seconds: float | None, stop: bool, keep_huge: bool, program: tuple[str, ...]
+) -> None:
+    """Run PROGRAM and record what it and its children do to their memory."""
+    from cowbench.record.run import Options, record
+
+    outcome = record(program, output, Options(interval_ms, seconds, stop, keep_huge))
+    _tell(output, outcome)
+
+
+def _tell(output: Path, outcome: Outcome) -> None:
+    done = ", ".join(f"{count:,} {kind}" for kind, count in sorted(outcome.operations.items()))
+    click.echo(f"{output}: {outcome.ms / 1000:.1f} s, {output.stat().st_size:,} bytes; {outcome.why}", err=True)
+    click.echo(f"operations: {done}; {outcome.pages_written:,} pages written", err=True)
+    for what, count in outcome.missed.items():
+        click.echo(f"missed: {count:,} {what}", err=True)

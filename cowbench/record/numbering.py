@@ -1,0 +1,50 @@
+"""Page numbers of a recording: small ones, the same for one address in all processes.
+
+Addresses are numbered in chunks of 64 KiB in the order of first sight; programs are then small tables, however far apart
+their mappings lie.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cowbench.record.pagemap import Numbers
+from cowbench.recording import CHUNK
+
+
+class Numbering:
+    """Numbers chunks. `fresh` are the chunks numbered since it was emptied, in the order of their numbers."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[int, int] = {}
+        self.fresh: list[int] = []
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def of(self, pages: Numbers) -> Numbers:
+        """Return the numbers of virtual pages, ascending, and number the chunks not seen before."""
+        chunks, which = np.unique(pages // CHUNK, return_inverse=True)
+        numbers = np.array([self._number(chunk) for chunk in chunks.tolist()], np.int64)
+        numbered = numbers[which] * CHUNK + pages % CHUNK
+        numbered.sort()
+        return numbered
+
+    def known(self, start: int, stop: int) -> Numbers:
+        """Return the numbers, ascending, of those pages from `start` to before `stop` whose chunks were seen."""
+        first, last = start // CHUNK, (stop - 1) // CHUNK
+        wide = last - first > len(self._numbers)
+        chunks = [c for c in self._numbers if first <= c <= last] if wide else range(first, last + 1)
+        numbers = np.array([(c, self._numbers[c]) for c in chunks if c in self._numbers], np.int64).reshape(-1, 2)
+        pages = (numbers[:, :1] * CHUNK + np.arange(CHUNK)).ravel()
+        inside = (pages >= start) & (pages < stop)
+        numbered = (numbers[:, 1:] * CHUNK + np.arange(CHUNK)).ravel()[inside]
+        numbered.sort()
+        return numbered
+
+    def _number(self, chunk: int) -> int:
+        number = self._numbers.get(chunk)
+        if number is None:
+            number = self._numbers[chunk] = len(self._numbers)
+            self.fresh.append(chunk)
+        return number

@@ -1,0 +1,98 @@
+"""A recording from beginning to end."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from cowbench.errors import CowbenchError, RecordError
+from cowbench.linux.build import built
+from cowbench.machine import MachineConfig
+from cowbench.record.launch import find, start
+from cowbench.record.loop import Loop, on_signals, overhead
+from cowbench.record.messages import Mailbox
+from cowbench.record.script import Script
+from cowbench.recording import Facts, Overhead, RecordingWriter
+
+_LIBRARY = ("-shared", "-fPIC", "-O2", "-ldl")
+
+
+@dataclass(frozen=True)
+class Options:
+    """interval_ms: between two looks. seconds: when to end at the latest. stop: then end the program too."""
+
+    interval_ms: float = 10.0
+    seconds: float | None = None
+    stop: bool = False
+    keep_huge: bool = False
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What was recorded. operations: how many of each kind. status: the program's, None if it lives."""
+
+    why: str
+    ms: float
+    operations: dict[str, int]
+    pages_written: int
+    missed: dict[str, int]
+    overhead: Overhead
+    status: int | None
+
+
+def record(program: Sequence[str], output: Path, options: Options) -> Outcome:
+    """Run a program and record it into `output`.
+
+    Raises RecordError if that cannot begin, ProgramError when the file cannot be written any more; the program then
+    runs on, and what was written till then can be read.
+    """
+    _check_here()
+    find(program[0])
+    library = built(Path(__file__).with_name("preload.c"), _LIBRARY)
+    facts = Facts(tuple(program), platform.release(), options.interval_ms, "userfaultfd", _now())
+    writer = RecordingWriter(output, MachineConfig(), facts)
+    script = Script(writer)
+    mailbox = Mailbox()
+    try:
+        process = start(program, library, mailbox.address, options.keep_huge)
+    except CowbenchError:
+        writer.close()
+        output.unlink()
+        raise
+    loop = Loop(mailbox, script, options.interval_ms / 1000, options.seconds)
+    on_signals(loop)
+    return _follow(loop, script, process, options)
+
+
+def _follow(loop: Loop, script: Script, process: subprocess.Popen[bytes], options: Options) -> Outcome:
+    try:
+        why = loop.run(process)
+        cost = overhead(loop.costs, 0.0)
+        script.end(cost, why, process.poll())
+        script.writer.close()
+    finally:
+        loop.close()
+    if options.stop and process.poll() is None:
+        process.terminate()
+        process.wait()
+    status = process.poll()
+    return Outcome(
+        why, script.ms, dict(script.operations), script.pages_written, dict(script.missed), cost, status
+    )
+
+
+def _check_here() -> None:
+    if sys.platform != "linux" or platform.machine() != "x86_64":
+        raise RecordError(f"recording works on Linux on x86-64 only, not on {sys.platform} on {platform.machine()}")
+    if os.geteuid():
+        raise RecordError("recording needs root: only root is told of another process's forks and frames; use sudo")
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
