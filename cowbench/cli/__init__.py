@@ -75,8 +75,8 @@ def _add_commands() -> None:
         trace,
     )
 
-    parts = (run, listing, show, compare, study, trace, distinguish, check, new, report, export, history, record, kernel)
-    for module in parts:
+    seen = (run, listing, show, compare, study, trace, distinguish)
+    for module in (*seen, check, new, report, export, history, record, kernel):
         cli.add_command(module.command)
 
 

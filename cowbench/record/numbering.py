@@ -1,7 +1,7 @@
 """Page numbers of a recording: small ones, the same for one address in all processes.
 
-Addresses are numbered in chunks of 64 KiB in the order of first sight; programs are then small tables, however far apart
-their mappings lie.
+Addresses are numbered in chunks of 64 KiB in the order of first sight; so tables of pages stay small, however far apart
+mappings lie.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Pages of another process as the kernel tells them: which were written, which are there, which frames they have.
 
 Sources: PAGEMAP_SCAN and PAGE_IS_* of include/uapi/linux/fs.h (6.7), Documentation/admin-guide/mm/pagemap.rst.
-Pages here are virtual page numbers of the process: addresses / 4096. Only anonymous pages count, so shared memory, pages
-of files and the zero page are left out.
+Pages here are virtual page numbers of the process: addresses / 4096. Only anonymous pages count, so shared memory,
+pages of files and the zero page are left out.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def _scan(pagemap: int, start: int, stop: int, required: int, flags: int) -> Sca
     if not found:
         return Scan(np.zeros(0, np.int64))
     regions = np.concatenate(found).astype(np.int64)
-    firsts, lengths = regions[:, 0] // PAGE, (regions[:, 1] - regions[:, 0]) // PAGE
+    firsts, lengths = regions[:, 0] // PAGE, np.diff(regions[:, :2])[:, 0] // PAGE
     huge = int(lengths[regions[:, 2] & _HUGE != 0].sum())
     return Scan(expand(firsts, lengths), huge)
 
@@ -71,7 +71,7 @@ def _scan(pagemap: int, start: int, stop: int, required: int, flags: int) -> Sca
 def expand(firsts: Numbers, lengths: Numbers) -> Numbers:
     """Return the pages of runs, in order."""
     ends = lengths.cumsum()
-    offsets = np.repeat(firsts - (ends - lengths), lengths)
+    offsets: Numbers = np.repeat(firsts - (ends - lengths), lengths)
     return offsets + np.arange(len(offsets), dtype=np.int64)
 
 

@@ -81,7 +81,7 @@ class Tree:
                     process.forking = message.number
                 case Kind.EXEC | Kind.EXIT if process:
                     self._last_look(process)
-                    process.seen_out = True
+                    process.leaving = message.kind
             message.answer()
 
     def look(self) -> None:
@@ -121,7 +121,7 @@ class Tree:
             handle, parent = self.script.spawn(), 0
         else:
             handle, parent = before.handle, before.parent
-            self.script.exec(handle)
+            self._leave(before, executes=True)
             self._drop(before)
         process = Traced(message.sender, handle, message.tracker, parent)
         self._add(process)
@@ -143,21 +143,38 @@ class Tree:
     def _lose(self, process: Traced) -> None:
         """A process lives, but not in the memory that was tracked, and its new program said nothing."""
         self.script.missed[UNTRACKED] += 1
-        self.script.exit(process.handle)
-        self._drop(process)
+        self._end(process)
 
     def _ended(self, process: Traced) -> None:
         """A process is gone, and its memory with it."""
         parent = self._processes.get(process.parent)
-        if parent:
-            self._look(parent)
-        if not process.seen_out:
+        if not process.leaving:
             self.script.missed[KILLED] += 1
+            if parent:
+                self._look(parent)
+        self._end(process)
+
+    def _end(self, process: Traced) -> None:
+        if not process.left or process.leaving is Kind.EXEC:  # it may have executed a program that said nothing
+            self.script.exit(process.handle)
         self._drop(process)
-        self.script.exit(process.handle)
+
+    def _leave(self, process: Traced, executes: bool) -> None:
+        """Record that a process leaves its memory, once."""
+        if not process.left:
+            record = self.script.exec if executes else self.script.exit
+            record(process.handle)
+            process.left = True
+
+    def _settle(self) -> None:
+        """Record who left since, as those did so before whatever is found next."""
+        for process in self._processes.values():
+            if process.leaving and not process.left and process.is_empty():
+                self._leave(process, process.leaving is Kind.EXEC)
 
     def _look(self, process: Traced) -> Numbers:
         """Record what a process wrote since the last look, and return it."""
+        self._settle()
         start = time.monotonic()
         try:
             found = process.written()
@@ -172,16 +189,22 @@ class Tree:
         return found.pages
 
     def _last_look(self, process: Traced) -> None:
-        """Look at a process that is about to end, and at the one it shares most with; compare the frames of both."""
+        """Look at a process that is about to end, and at its kin; compare its frames and its parent's."""
+        self._look(process)
+        self._look_at_kin(process)
         for one in (self._processes.get(process.parent), process):
-            if one:
+            if one and one.window:
+                self._compare(one, one.window)
+
+    def _look_at_kin(self, process: Traced) -> None:
+        """Look at those that may share pages with a process, as what it does next changes what their writes cost."""
+        for one in list(self._processes.values()):
+            if one.pid == process.parent or one.parent == process.pid:
                 self._look(one)
-                if one.window:
-                    self._compare(one, one.window)
 
     def _compare(self, process: Traced, before: Window) -> None:
         """Note how many frames changed since `before`; begin another window."""
-        after = Window.open(process.pagemap, before.child)
+        after = Window.open(process.memory, before.child)
         changed, present = before.compare(after)
         self.script.frames(Frames(process.handle, before.child, present, changed))
         process.window = after
@@ -193,6 +216,7 @@ class Tree:
             return
         with self._waiting():
             late = self._look(process)
+            self._look_at_kin(process)
             now = self._at_fork(process) if process.forking else None
             event = tracker.next_event(descriptor)
             match event:
@@ -214,7 +238,7 @@ class Tree:
         if process.window:
             self._compare(process, process.window)
         else:
-            process.window = Window.open(process.pagemap, process.handle)
+            process.window = Window.open(process.memory, process.handle)
         assert process.window is not None
         return process.window
 
@@ -260,7 +284,7 @@ class Tree:
         """Pages keep their frames under other numbers; no operation says so."""
         self._discard(process, moved.source, moved.source + moved.length)
         self._discard(process, moved.target, moved.target + moved.length)
-        pages = there(process.pagemap, moved.target, moved.target + moved.length)
+        pages = there(process.memory, moved.target, moved.target + moved.length)
         self.script.missed[MOVED] += len(pages)
         self.script.write(process.handle, pages)
 

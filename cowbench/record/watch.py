@@ -24,7 +24,7 @@ class Watch:
         self._poll.unregister(descriptor)
 
     def wait(self, seconds: float) -> list[Callable[[], None]]:
-        """Return what is to be done now, after `seconds` at the latest; a call that was removed meanwhile is not in it."""
+        """Return what is to be done now, after `seconds` at the latest. What was removed meanwhile does nothing."""
         ready = self._poll.poll(max(0.0, seconds))
         return [self._once(descriptor) for descriptor, _ in ready]
 

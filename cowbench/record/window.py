@@ -1,7 +1,7 @@
 """The second measure: which pages of a process changed their frame since it last forked or was forked.
 
-It knows nothing of writes, only of frames, and of what was discarded in between. Between two forks of a process a page of it
-can be copied once at most, so the frames that changed are the copies of that process.
+It knows nothing of writes, only of frames, and of what was discarded in between. Between two forks of a process a page
+of it can be copied once at most, so the frames that changed are the copies of that process.
 """
 
 from __future__ import annotations
@@ -17,7 +17,10 @@ from cowbench.record.pagemap import PAGE, Numbers
 
 @dataclass
 class Window:
-    """Pages of a process and their frames at its start. child: the latest fork of the process by then, itself if it has none."""
+    """Pages of a process and their frames at its start.
+
+    child: the latest fork of the process by then, or the process itself if it was forked and has not.
+    """
 
     pages: Numbers
     frames: Numbers

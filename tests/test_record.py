@@ -1,0 +1,106 @@
+"""The recorder: exactly the pages that a program wrote, on the kernel of this host."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from cowbench.recording import Cut, End
+from tests.recordings import NAP, Recording, command, needs_root, record
+
+pytestmark = needs_root
+
+
+def test_each_interval_says_exactly_the_pages_written(tmp_path: Path) -> None:
+    seen = record(tmp_path / "a", "w:0:1000", NAP, "w:0:1000:7", NAP, NAP, "w:5:6", "w:4095:4096", "r:2000:3000")
+    assert seen.told("write", 0) == [[*range(1000)], [*range(0, 1000, 7)], [5, 4095]]
+
+
+def test_a_child_has_its_own_writes_and_its_parent_those_before_the_fork(tmp_path: Path) -> None:
+    words = ("w:0:100", NAP, "w:3:4", "f", "w:10:12", NAP, "w:3:4", "e", "w:20:40", "j", "w:50:51")
+    seen = record(tmp_path / "a", *words)
+    assert seen.told("write", 0) == [[*range(100)], [3], [*range(20, 40)], [50]]
+    assert seen.told("write", 1) == [[10, 11], [3]]
+    order = [(op, process) for op, process, _ in seen.area() if op in ("spawn", "fork", "exit")]
+    assert order == [("spawn", -1), ("fork", 0), ("exit", 1), ("exit", 0)]
+    steps = list(seen.area())
+    assert steps.index(("write", 0, [3])) < steps.index(("fork", 0, [])) < steps.index(("write", 1, [10, 11]))
+    assert steps.index(("exit", 1, [])) < steps.index(("write", 0, [50]))
+
+
+def test_the_model_copies_the_pages_whose_frames_changed(tmp_path: Path) -> None:
+    child = ("f", "w:300:310", NAP, "w:0:20", NAP, "e")
+    words = ("w:0:1000", NAP, *child, "w:100:400", NAP, "d:0:50", *child, "w:500:600", "j", "j", "w:0:1000", NAP)
+    seen = record(tmp_path / "a", *words)
+    frames = seen.frames()
+    assert sum(note.changed for note in frames) > 300 + 100
+    assert sum(note.changed for note in frames) == sum(note.changed for note in seen.predicted())
+    assert [note.present for note in frames] == [note.present for note in seen.predicted()]
+
+
+def test_a_discard_is_where_it_was_and_pages_written_just_before_it_are_told(tmp_path: Path) -> None:
+    words = ("w:0:100", NAP, "w:10:20", "d:0:50", "w:40:41", NAP, "u:60:70", "m:60:70", "w:65:66", NAP)
+    seen = record(tmp_path / "a", *words)
+    happened = [(op, pages) for op, _, pages in seen.area() if pages]
+    assert happened == [
+        ("write", [*range(100)]),
+        ("write", [*range(10, 20)]),
+        ("discard", [*range(50)]),
+        ("write", [40]),
+        ("discard", [*range(60, 70)]),
+        ("write", [65]),
+    ]
+
+
+def test_a_program_that_executes_another_begins_anew(tmp_path: Path) -> None:
+    seen = record(tmp_path / "a", "w:0:10", NAP, "w:7:8", "x", "w:100:110", "f", "w:3:4", "x", "w:8:9", "e")
+    told = [(op, process, pages) for op, process, pages in seen.area()]
+    assert told[:4] == [
+        ("spawn", -1, []),
+        ("write", 0, [*range(10)]),
+        ("write", 0, [7]),
+        ("exec", 0, []),
+    ]
+    assert seen.told("write", 1) == [[3], [8]]
+    assert ("exec", 1, []) in told
+
+
+def test_a_killed_recorder_leaves_a_readable_file_and_a_program_that_lives(tmp_path: Path) -> None:
+    words = ("h", "w:0:100", NAP, "w:5:6", "s:1500", "w:6:7", "f", "e", "j", "d:0:9", "h", "s:20000")
+    recorder = subprocess.Popen(command(tmp_path / "a.gz", *words), stdout=subprocess.PIPE, text=True)
+    assert recorder.stdout is not None
+    program = int(recorder.stdout.readline())
+    time.sleep(1.2)
+    recorder.kill()
+    recorder.wait()
+    try:
+        assert int(recorder.stdout.readline()) == program  # it came through writes, a fork and a discard
+    finally:
+        os.kill(program, signal.SIGKILL)
+        recorder.stdout.close()
+    seen = Recording(tmp_path / "a.gz")
+    assert isinstance(seen.lines()[-1], Cut)
+    assert seen.told("write", 0) == [[*range(100)], [5]]
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_recording_and_not_the_program(tmp_path: Path, how: int) -> None:
+    recorder = subprocess.Popen(command(tmp_path / "a", "h", "w:0:9", "s:20000"), stdout=subprocess.PIPE, text=True)
+    assert recorder.stdout is not None
+    program = int(recorder.stdout.readline())
+    time.sleep(0.2)
+    recorder.send_signal(how)
+    try:
+        assert recorder.wait(10) == 0
+        os.kill(program, 0)
+        last = Recording(tmp_path / "a").lines()[-1]
+        assert isinstance(last, End)
+        assert last.status is None
+    finally:
+        os.kill(program, signal.SIGKILL)
+        recorder.stdout.close()
