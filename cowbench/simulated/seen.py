@@ -6,6 +6,7 @@ import numpy as np
 
 from cowbench.machine import Pages, Process, Reference
 from cowbench.observation import ABSENT, SWAPPED, ZERO_PAGE, Numbers
+from cowbench.simulated.frames import COUNT
 from cowbench.simulated.machine import SimulatedMachine
 from cowbench.simulated.process import ReferenceState
 from cowbench.simulated.words import NUMBER, PRESENT
@@ -25,6 +26,11 @@ def places(machine: SimulatedMachine, process: Process) -> Numbers:
     frames[(words & PRESENT) == 0] = SWAPPED
     frames[words == 0] = ABSENT
     return frames
+
+
+def mappings(machine: SimulatedMachine, frames: Numbers) -> Numbers:
+    """Return how many page tables map each frame (> 0), as /proc/kpagecount tells."""
+    return (machine.memory.frames.map[frames] & COUNT).astype(np.int64)
 
 
 def page_tokens(machine: SimulatedMachine, process: Process, pages: Pages) -> Numbers:

@@ -1,0 +1,120 @@
+"""What the drivers of real programs share: starting one, recorded or not, and never leaving one behind."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cowbench.errors import KernelError
+
+PATIENCE_S = 120.0
+"""How long a program may take to start or to end."""
+
+
+@dataclass(frozen=True)
+class Load:
+    """How big and how long a run is.
+
+    size: number of objects (keys, list elements, articles, rows in hundreds) that the program holds.
+    seconds: about how long it is driven. seed: of everything that is drawn. file: the recording to make; None: the
+    program runs unrecorded.
+    """
+
+    size: int
+    seconds: float
+    seed: int = 0
+    file: Path | None = None
+
+
+@dataclass(frozen=True)
+class Counted:
+    """What a driven run gave.
+
+    operations, seconds: what clients asked for and got, and how long that took them. forks: what the program and the
+    kernel counted themselves, a dictionary a fork, empty where nobody counts; see the driver. pid: of the program.
+    """
+
+    operations: int
+    seconds: float
+    forks: tuple[dict[str, float], ...] = field(default=())
+
+    @property
+    def rate(self) -> float:
+        """Operations a second."""
+        return self.operations / self.seconds
+
+
+def tool(name: str, package: str, *folders: str) -> str:
+    """Return the path of a program. Raises KernelError naming the Debian package that has it."""
+    found = shutil.which(name, path=os.pathsep.join((*folders, os.environ.get("PATH", ""))))
+    if found is None:
+        raise KernelError(f"no {name}: install the package {package}")
+    return found
+
+
+def free_port() -> int:
+    """Return a TCP port of this host that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def command(words: Sequence[str], file: Path | None) -> list[str]:
+    """Return the command that runs `words`, recorded to `file` if one is given."""
+    recorder = [sys.executable, "-m", "cowbench", "record", "--output", str(file), "--"]
+    return [*(recorder if file else ()), *words]
+
+
+@contextmanager
+def server(
+    words: Sequence[str], file: Path | None, pid_file: Path, end: signal.Signals, ready: Callable[[], bool]
+) -> Iterator[int]:
+    """Run a server that writes its process number to `pid_file`, and yield that number once it is `ready`.
+
+    It is told to end by signal `end`, alone: what records it has to end by itself. Raises KernelError with the last
+    line that it printed if it does not start, or if it or its recorder fails.
+    """
+    log = pid_file.with_suffix(".log")
+    with log.open("wb") as out:
+        process = subprocess.Popen(command(words, file), stdout=out, stderr=out, start_new_session=True)
+    try:
+        _wait(process, ready, log)
+        yield int(pid_file.read_text(encoding="ascii").split()[0])
+    finally:
+        _end(process, pid_file, end)
+    if process.returncode:
+        raise KernelError(f"{words[0]} failed (exit code {process.returncode}): {_last_line(log)}")
+
+
+def _wait(process: subprocess.Popen[bytes], ready: Callable[[], bool], log: Path) -> None:
+    until = time.monotonic() + PATIENCE_S
+    while not ready():
+        if process.poll() is not None or time.monotonic() > until:
+            raise KernelError(f"{process.args[-1]!s} did not start: {_last_line(log)}")  # type: ignore[index]
+        time.sleep(0.02)
+
+
+def _end(process: subprocess.Popen[bytes], pid_file: Path, end: signal.Signals) -> None:
+    """Have the server end; kill its session, recorder and all, if it does not."""
+    if process.poll() is None and pid_file.exists():
+        os.kill(int(pid_file.read_text(encoding="ascii").split()[0]), end)
+    try:
+        process.wait(PATIENCE_S if pid_file.exists() else 1)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def _last_line(log: Path) -> str:
+    lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    return lines[-1] if lines else "it printed nothing"
