@@ -1,8 +1,8 @@
 """A recording held against itself: what a policy does to its pages, and what the kernel did to them meanwhile.
 
 The recorder looks at the frame numbers of a process when that forks or is forked, and again later: at each note
-`Frames`, which begins the next stretch. The same is done here on the model: the same pages, counted by the same rule, at
-the same two places of the program.
+`Frames`, which begins the next stretch. The same is done here on the model: the same pages, counted by the same rule,
+at the same two places of the program.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from cowbench.machine import Process
 from cowbench.observation import ABSENT, Numbers
 from cowbench.operations import Discard, Exec, Exit, Fork, Operation
 from cowbench.policy import Policy
-from cowbench.programs import read_header
+from cowbench.program_file import read_header
 from cowbench.recording import Frames, Note, Program, read_lines
 from cowbench.simulated import SimulatedMachine
 from cowbench.simulated.seen import mappings, places
