@@ -23,6 +23,7 @@ _NOT_ENGINE = (
     "check",
     "checks.py",
     "cli",
+    "drivers",
     "execute.py",
     "export.py",
     "frame.py",

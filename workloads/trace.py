@@ -10,27 +10,14 @@ leaks in 3 and 4 swapped; has_pinned the same but for 8; anon_exclusive passes a
 
 from pathlib import Path
 
-from numpy.random import Generator
-
-from cowbench.machine import Machine, MachineConfig
-from cowbench.program_file import read_header, replay_file
-from cowbench.workload import Workload, parameter
+from cowbench.replay import Replay
+from cowbench.workload import parameter
 
 
-class Trace(Workload):
-    exact = True
+class Trace(Replay):
     differs = (("mapcount", "has_pinned"), ("page_count", "has_pinned"), ("always_reuse", "has_pinned"))
 
     file: str = parameter("", help="path of a program file; empty: the cases of cow.c")
 
-    def machine(self) -> MachineConfig:
-        return read_header(self._path())
-
-    def files_read(self) -> tuple[Path, ...]:
-        return (self._path(),)
-
-    def run(self, machine: Machine, rng: Generator) -> None:
-        replay_file(self._path(), machine)
-
-    def _path(self) -> Path:
+    def program(self) -> Path:
         return Path(self.file) if self.file else Path(__file__).with_name("cow.jsonl")

@@ -11,9 +11,18 @@ def command() -> None:
 
 
 def _add_commands() -> None:
-    from cowbench.cli import kernel_abilities, kernel_calibrate, kernel_check, kernel_get, kernel_identify, kernel_list
+    from cowbench.cli import (
+        kernel_abilities,
+        kernel_calibrate,
+        kernel_check,
+        kernel_get,
+        kernel_identify,
+        kernel_list,
+        kernel_programs,
+    )
 
-    for module in (kernel_abilities, kernel_calibrate, kernel_check, kernel_get, kernel_identify, kernel_list):
+    finding = (kernel_get, kernel_list)
+    for module in (kernel_abilities, kernel_calibrate, kernel_check, kernel_identify, kernel_programs, *finding):
         command.add_command(module.command)
 
 

@@ -83,7 +83,10 @@ def compare(file: Path, policy: Policy) -> Comparison:
     watch = _Watch(SimulatedMachine(policy, read_header(file)))
     watch.machine.memory.listener = watch.booked
     for line in read_lines(file):
-        watch.take(line)
+        try:
+            watch.take(line)
+        except ProgramError as error:
+            raise ProgramError(f"{file}: {error}") from None
     if not watch.held:
         raise ProgramError(f"{file}: has no notes of frame numbers; record a program that forks, as root")
     return Comparison(tuple(watch.held), tuple(watch.ended))

@@ -8,7 +8,7 @@ from typing import Any
 ITEMS = int(os.environ.get("COWBENCH_ITEMS", "100000"))
 """How many articles the server holds."""
 
-articles = [{"number": n, "title": f"article {n}", "price": n / 3} for n in range(ITEMS)]
+articles: list[dict[str, Any]] = [{"number": n, "title": f"article {n}", "price": n / 3} for n in range(ITEMS)]
 
 
 def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:

@@ -1,0 +1,139 @@
+"""What driving a program alone and recorded gave, and the recording held against the kernel's and its own counters."""
+
+from __future__ import annotations
+
+import importlib
+import time
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from math import inf
+from pathlib import Path
+from typing import Literal, get_args
+
+from cowbench.drivers import held, taskstats
+from cowbench.drivers.held import Comparison
+from cowbench.drivers.running import Counted, Load
+from cowbench.errors import KernelError, ParameterError
+from cowbench.parameters import nearest
+from cowbench.policy import Policy
+
+Name = Literal["redis_bgsave", "python_pool", "postgres_backends", "prefork_server"]
+PROGRAMS: tuple[Name, ...] = get_args(Name)
+
+PAGE = 4096
+
+
+def off(predicted: int, counted: int) -> float:
+    """Return how far a prediction is off, as a share of what was counted; infinite where nothing was."""
+    return (predicted - counted) / counted if counted else (inf if predicted else 0.0)
+
+
+@dataclass(frozen=True)
+class Counter:
+    """A number that the program or the kernel counted itself, in pages, and what the model says it should be."""
+
+    name: str
+    counted: int
+    predicted: int
+
+    @property
+    def off(self) -> float:
+        """How far the model is off, as a share."""
+        return off(self.predicted, self.counted)
+
+
+@dataclass(frozen=True)
+class Part:
+    """A program, or one of its forks where it counts by fork.
+
+    changed, predicted: pages that changed their frame, on the kernel and on the model. counters: other numbers.
+    """
+
+    name: str
+    changed: int
+    predicted: int
+    counters: tuple[Counter, ...]
+
+    @property
+    def off(self) -> float:
+        """How far the model is off the pages that changed their frame, as a share."""
+        return off(self.predicted, self.changed)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One program: alone and recorded. file: the recording. took_s: of driving it recorded, from start to end."""
+
+    alone: Counted | None
+    recorded: Counted
+    file: Path
+    took_s: float
+    parts: tuple[Part, ...]
+
+    @property
+    def slower(self) -> float | None:
+        """How many times fewer operations a second there were while recording; None if it did not run alone."""
+        return self.alone.rate / self.recorded.rate if self.alone else None
+
+
+def checked(name: str) -> Name:
+    """Return a program's name. Raises ParameterError if it is none."""
+    for known in PROGRAMS:
+        if name == known:
+            return known
+    raise ParameterError(f"no program '{name}': {nearest(name, PROGRAMS)}")
+
+
+def driver(name: Name) -> tuple[Callable[[Load], Counted], Load]:
+    """Return how to run a program, and how big and long it is run unless told otherwise."""
+    module = importlib.import_module(f"cowbench.drivers.{name}")
+    return module.run, module.DEFAULT
+
+
+def drive(name: Name, load: Load, policy: Policy, file: Path, alone: bool) -> Outcome:
+    """Run a program alone (if asked) and recorded, and hold the recording against what was counted.
+
+    Raises KernelError for a program that is missing or fails, and what `held.compare` raises.
+    """
+    run, _ = driver(name)
+    first = run(replace(load, file=None)) if alone else None
+    begun = time.monotonic()
+    counting = not taskstats.missing()
+    with taskstats.Exits() if counting else nullcontext() as exits:
+        recorded = run(replace(load, file=file))
+    took = time.monotonic() - begun
+    comparison = held.compare(file, policy)
+    counts = dict(exits.copies) if exits is not None else {}
+    return Outcome(first, recorded, file, took, _parts(name, recorded, comparison, counts))
+
+
+def _parts(name: str, recorded: Counted, comparison: Comparison, exits: dict[int, int]) -> tuple[Part, ...]:
+    if recorded.forks:
+        return _saves(name, recorded, comparison)
+    ended = [one for one in comparison.ended if one.pid in exits]
+    counted, predicted = sum(exits[one.pid] for one in ended), sum(one.copied for one in ended)
+    counters = (Counter("wpcopy of children", counted, predicted),) if ended else ()
+    return (Part(name, comparison.changed, comparison.predicted, counters),)
+
+
+def _saves(name: str, recorded: Counted, comparison: Comparison) -> tuple[Part, ...]:
+    """Return a part a BGSAVE: the program's dictionaries belong to its forks, in order."""
+    children = sorted({one.child for one in comparison.held if one.child != one.process})
+    if len(children) != len(recorded.forks):
+        raise KernelError(f"{name}: {len(recorded.forks)} forks were asked for, the recording has {len(children)}")
+    return tuple(
+        _save(f"{name}, {counted['rate']:,.0f} SETs/s", counted, child, comparison)
+        for child, counted in zip(children, recorded.forks, strict=True)
+    )
+
+
+def _save(name: str, counted: dict[str, float], child: int, comparison: Comparison) -> Part:
+    stretches = [one for one in comparison.held if one.child == child]
+    copied = sum(one.copied for one in stretches if one.process != child)
+    own = sum(one.own for one in comparison.ended if one.process == child)
+    counters = [Counter("rdb_last_cow_size", int(counted["cow_bytes"]) // PAGE, own)]
+    if "wpcopy" in counted:
+        counters.append(Counter("wpcopy of the server", int(counted["wpcopy"]), copied))
+    changed, predicted = sum(one.changed for one in stretches), sum(one.predicted for one in stretches)
+    return Part(name, changed, predicted, tuple(counters))
