@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -106,10 +106,12 @@ def _wait(process: subprocess.Popen[bytes], ready: Callable[[], bool], log: Path
 
 def _end(process: subprocess.Popen[bytes], pid_file: Path, end: signal.Signals) -> None:
     """Have the server end; kill its session, recorder and all, if it does not."""
-    if process.poll() is None and pid_file.exists():
-        os.kill(int(pid_file.read_text(encoding="ascii").split()[0]), end)
+    started = pid_file.exists()
+    if started and process.poll() is None:
+        with suppress(ProcessLookupError):
+            os.kill(int(pid_file.read_text(encoding="ascii").split()[0]), end)
     try:
-        process.wait(PATIENCE_S if pid_file.exists() else 1)
+        process.wait(PATIENCE_S if started else 1)
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
