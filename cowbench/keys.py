@@ -37,6 +37,7 @@ _NOT_ENGINE = (
     "policies",
     "provenance.py",
     "record",
+    "recorded",
     "recording.py",
     "report",
     "reports",

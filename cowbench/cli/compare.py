@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-if TYPE_CHECKING:
-    from cowbench.report.model import Block, Table
+from cowbench.cli import blocks
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -31,41 +27,7 @@ def command(before: Path, after: Path, metrics: tuple[str, ...], margin: float |
     from cowbench.report.versus import held_against
 
     family = held_against(before, after, metrics, margin)
-    _print(told(family))
+    blocks.show(told(family))
     wanted = {"worse": lambda one: one.verdict == "worse", "different": lambda one: one.verdict != "identical"}
     if fail_on is not None and any(map(wanted[fail_on], family.comparisons)):
         raise click.exceptions.Exit(1)
-
-
-def _print(blocks: Iterable[Block]) -> None:
-    from cowbench.report import model
-
-    for block in blocks:
-        if isinstance(block, model.Paragraph):
-            click.echo(model.plain(block.text))
-        elif isinstance(block, model.Bullets):
-            for item in block.items:
-                click.echo(f"- {model.plain(item)}")
-        elif isinstance(block, model.Fold):
-            _print(block.blocks)
-        elif isinstance(block, model.Table):
-            _table(block)
-
-
-def _table(table: Table) -> None:
-    from cowbench.report.model import cell, plain
-
-    lines = [[plain(cell(content).text) for content in row] for row in (table.head, *table.rows)]
-    if not sys.stdout.isatty():
-        click.echo("\n".join("\t".join(line) for line in lines))
-        return
-    from rich.console import Console
-    from rich.table import Table as Grid
-    from rich.text import Text
-
-    grid = Grid(title=Text(table.caption), title_justify="left")
-    for name in lines[0]:
-        grid.add_column(Text(name), overflow="fold")
-    for line in lines[1:]:
-        grid.add_row(*map(Text, line))
-    Console().print(grid)

@@ -54,11 +54,11 @@ def write(
     files = {output / "index.html": page.render(report).encode()}
     if pdf:
         files[output / "report.pdf"] = printed.render(report)
-    _replace(output, files)
+    replace_files(output, files)
     return list(files)
 
 
-def _replace(output: Path, files: Mapping[Path, bytes]) -> None:
+def replace_files(output: Path, files: Mapping[Path, bytes]) -> None:
     """Write files so that all of them are there whole, or none is touched."""
     at = output
     try:

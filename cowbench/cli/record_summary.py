@@ -1,0 +1,29 @@
+"""`cowbench record --summary`: what a recording shows, on the terminal and as a page with pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+def show(file: Path, output: Path | None) -> None:
+    """Print the summary of a recording; write OUTPUT/index.html and OUTPUT/writes.png if `output` is given.
+
+    Raises ProgramError for a file that is no recording, CowbenchError for a folder that cannot be written.
+    """
+    from cowbench.cli import blocks
+    from cowbench.recorded import told
+    from cowbench.recorded.summary import summarize
+    from cowbench.recording import Cut
+
+    found = summarize(file)
+    for part in (told.facts, told.forks, told.references, told.operations, told.working_set):
+        blocks.show(part(found))
+    if isinstance(found.end, Cut):
+        click.echo(f"cowbench: {file}: {found.end.words}; all up to there is shown", err=True)
+    if output is not None:
+        from cowbench.recorded.page import write
+
+        for written in write(file, found, output):
+            click.echo(f"written to {written}")
