@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
-from cowbench.cli import record_summary
+from cowbench.cli import cli, record_summary
 from cowbench.errors import CowbenchError, ProgramError
 from cowbench.machine import MachineConfig, Process, Reference
 from cowbench.operations import (
@@ -28,7 +29,7 @@ from cowbench.operations import (
     Write,
 )
 from cowbench.recorded.heat import heat, table
-from cowbench.recorded.summary import Life, References, Summary, summarize
+from cowbench.recorded.summary import Life, References, summarize
 from cowbench.recorded.working_set import WorkingSet
 from cowbench.recording import (
     Addresses,
@@ -231,5 +232,12 @@ def test_a_folder_that_cannot_be_written_is_named(path: Path, tmp_path: Path) ->
         record_summary.show(path, tmp_path / "file")
 
 
-def test_the_summary_of_nothing_has_a_name_for_it() -> None:
-    assert Summary(FACTS).parents == []
+def test_the_command_shows_a_recording_or_makes_one(path: Path, tmp_path: Path) -> None:
+    shown = CliRunner().invoke(cli, ["record", "--summary", str(path), "--output", str(tmp_path / "out")])
+    assert shown.exit_code == 0
+    assert "forked 2 times" in shown.output
+    assert (tmp_path / "out" / "index.html").is_file()
+    for words in (["--summary", str(path), "true"], ["--output", "x"], ["true"]):
+        refused = CliRunner().invoke(cli, ["record", *words])
+        assert refused.exit_code == 2
+        assert "--summary" in refused.output

@@ -12,16 +12,32 @@ if TYPE_CHECKING:
 
 
 @click.command("record", context_settings={"ignore_unknown_options": True})
-@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), required=True, help="The recording; .gz.")
+@click.option("--output", type=click.Path(path_type=Path), help="The recording; .gz. With --summary: a folder.")
+@click.option("--summary", type=click.Path(path_type=Path), help="Show this recording; with --output as a page, too.")
 @click.option("--interval", "interval_ms", default=10.0, show_default=True, help="Between two looks, in ms.")
 @click.option("--for", "seconds", type=float, help="End the recording after so many seconds.")
 @click.option("--stop", is_flag=True, help="End the program, too, with SIGTERM when the recording ends.")
 @click.option("--keep-huge", is_flag=True, help="Leave huge pages on.")
-@click.argument("program", nargs=-1, type=click.UNPROCESSED, required=True)
+@click.argument("program", nargs=-1, type=click.UNPROCESSED)
 def command(
-    output: Path, interval_ms: float, seconds: float | None, stop: bool, keep_huge: bool, program: tuple[str, ...]
+    output: Path | None,
+    summary: Path | None,
+    interval_ms: float,
+    seconds: float | None,
+    stop: bool,
+    keep_huge: bool,
+    program: tuple[str, ...],
 ) -> None:
-    """Run PROGRAM and record what it and its children do to their memory."""
+    """Run PROGRAM and record what it and its children do to their memory; or show what a recording holds."""
+    if summary is not None:
+        from cowbench.cli import record_summary
+
+        if program:
+            raise click.UsageError("--summary shows a recording that is there; leave out the program")
+        record_summary.show(summary, output)
+        return
+    if output is None or not program:
+        raise click.UsageError("give --output FILE and the program to record, or --summary FILE")
     from cowbench.record.run import Options, record
 
     outcome = record(program, output, Options(interval_ms, seconds, stop, keep_huge))
