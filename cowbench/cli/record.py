@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 @click.option("--interval", "interval_ms", default=10.0, show_default=True, help="Between two looks, in ms.")
 @click.option("--for", "seconds", type=float, help="End the recording after so many seconds.")
 @click.option("--stop", is_flag=True, help="End the program, too, with SIGTERM when the recording ends.")
-@click.option("--keep-huge", is_flag=True, help="Leave huge pages on.")
 @click.argument("program", nargs=-1, type=click.UNPROCESSED)
 def command(
     output: Path | None,
@@ -25,7 +24,6 @@ def command(
     interval_ms: float,
     seconds: float | None,
     stop: bool,
-    keep_huge: bool,
     program: tuple[str, ...],
 ) -> None:
     """Run PROGRAM and record what it and its children do to their memory; or show what a recording holds."""
@@ -40,7 +38,7 @@ def command(
         raise click.UsageError("give --output FILE and the program to record, or --summary FILE")
     from cowbench.record.run import Options, record
 
-    outcome = record(program, output, Options(interval_ms, seconds, stop, keep_huge))
+    outcome = record(program, output, Options(interval_ms, seconds, stop))
     _tell(output, outcome)
 
 

@@ -12,26 +12,43 @@ from pathlib import Path
 from cowbench.errors import RecordError
 
 _PR_SET_THP_DISABLE = 41
+_FOLDER = Path("/run/cowbench")
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def start(program: Sequence[str], library: Path, address: str, keep_huge: bool) -> subprocess.Popen[bytes]:
+def start(program: Sequence[str], library: Path, address: str) -> subprocess.Popen[bytes]:
     """Start a program with the library preloaded. Raises RecordError if it cannot be, or would not load it.
 
-    Unless `keep_huge`, it and all its children get no huge pages.
+    It and all its children get no huge pages.
     """
     path = find(program[0])
     preload = " ".join(filter(None, (str(library), os.environ.get("LD_PRELOAD", ""))))
     settings = {**os.environ, "LD_PRELOAD": preload, "COWBENCH_RECORD": address}
-    prepare = None if keep_huge else _no_huge_pages
     try:
-        return subprocess.Popen(program, executable=path, env=settings, preexec_fn=prepare)
+        return subprocess.Popen(program, executable=path, env=settings, preexec_fn=_no_huge_pages)
     except (OSError, subprocess.SubprocessError) as error:
         raise RecordError(f"{program[0]} cannot be started: {getattr(error, 'strerror', error)}") from None
 
 
 def _no_huge_pages() -> None:
     _libc.prctl(_PR_SET_THP_DISABLE, 1, 0, 0, 0)
+
+
+def install(library: Path) -> Path:
+    """Put the library where every user can read it, and where it stays as long as programs may ask for it."""
+    target = _FOLDER / f"{library.name}.so"
+    if not target.exists():
+        try:
+            _FOLDER.mkdir(mode=0o755, exist_ok=True)
+            part = target.with_suffix(f".{os.getpid()}")
+            part.write_bytes(library.read_bytes())
+            part.chmod(0o755)
+            part.replace(target)
+        except OSError as error:
+            raise RecordError(
+                f"cannot write {target}: {error.strerror}; recording needs a writable {_FOLDER}"
+            ) from None
+    return target
 
 
 def find(name: str) -> Path:

@@ -1,6 +1,6 @@
 """Pages of another process as the kernel tells them: which were written, which are there, which frames they have.
 
-Sources: PAGEMAP_SCAN and PAGE_IS_* of include/uapi/linux/fs.h (6.7), Documentation/admin-guide/mm/pagemap.rst.
+Sources: PAGEMAP_SCAN of include/uapi/linux/fs.h and fs/proc/task_mmu.c (6.7), Documentation/admin-guide/mm/pagemap.rst.
 Pages here are virtual page numbers of the process: addresses / 4096. Only anonymous pages count, so shared memory,
 pages of files and the zero page are left out.
 """
@@ -8,10 +8,11 @@ pages of files and the zero page are left out.
 from __future__ import annotations
 
 import fcntl
+import mmap
 import os
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
@@ -19,91 +20,129 @@ import numpy.typing as npt
 Numbers = npt.NDArray[np.int64]
 
 PAGE = 4096
-_SCAN = 0xC0606610
-_TRACKED, _WRITTEN, _FILE, _PRESENT, _SWAPPED, _ZERO, _HUGE = (1 << bit for bit in range(7))
-_PROTECT = 1
-_TOP = (1 << 47) - PAGE
+TOP = (1 << 47) - PAGE
 """End of the address space of user programs on x86-64, without the vsyscall page."""
 
-_REGIONS = np.zeros((1 << 16, 3), np.uint64)
-"""Where a scan puts start, end and categories of each region; one scan at a time."""
+_SCAN = 0xC0606610
+_WRITTEN, _PRESENT, _SWAPPED = 1 << 1, 1 << 3, 1 << 4
+_PROTECT, _TRACKED_ONLY = 1, 2
 
-_GAP = 256
+_REGIONS = np.zeros((1 << 13, 3), np.uint64)
+"""Where a scan puts start, end and categories of each region; zero between scans, as a scan that fails leaves what it
+found without telling how much that is."""
+
+_GAP = 32
 """Runs of pages with fewer pages between them are read from pagemap in one go."""
 
-_IS_PRESENT, _FRAME = 1 << 63, (1 << 55) - 1
+_IS_PRESENT, _IS_SWAPPED, _IS_FILE, _FRAME = (np.uint64(bits) for bits in (1 << 63, 1 << 62, 1 << 61, (1 << 55) - 1))
+
+_SWAP_TYPE = _MARKER = np.uint64(31)
+"""Protecting an empty page leaves a marker, which looks like a page in the last kind of swap; no device has that."""
 
 
-@dataclass(frozen=True)
-class Scan:
-    """Pages found, ascending. huge: how many of them belong to huge pages."""
+class Untracked(Exception):
+    """A scan met a mapping that is not tracked. found: the pages that it had found, and protected, before."""
 
-    pages: Numbers
-    huge: int = 0
-
-
-def written(pagemap: int, start: int = 0, stop: int = _TOP, protect: bool = True) -> Scan:
-    """Find the tracked pages written since they were last protected; protect them again. start, stop in bytes."""
-    return _scan(pagemap, start, stop, _TRACKED | _WRITTEN, _PROTECT if protect else 0)
+    def __init__(self, found: Numbers) -> None:
+        super().__init__()
+        self.found = found
 
 
-def there(pagemap: int, start: int = 0, stop: int = _TOP) -> Numbers:
-    """Find the pages that are there, tracked or not."""
-    return _scan(pagemap, start, stop, 0, 0).pages
+def touched(pagemap: int, start: int, stop: int, protect: bool = True) -> Numbers:
+    """Return the pages between two addresses that are not protected, and protect them.
+
+    Those are the pages written since they were protected last, and among pages never protected also those that
+    are empty or of files: see `anonymous`. Raises Untracked, and OSError if the process is gone.
+    """
+    # With this very mask, and nothing more, the kernel takes a way that is thirty times as fast as any other.
+    flags = _TRACKED_ONLY | (_PROTECT if protect else 0)
+    found: list[Numbers] = []
+    try:
+        for regions in _regions(pagemap, start, stop, flags, (0, _WRITTEN, 0, _WRITTEN)):
+            found.append(_pages(regions))  # noqa: PERF401 - what was found before an error counts
+    except PermissionError:
+        found.append(_pages(_take(int(np.count_nonzero(_REGIONS[:, 1])))))
+        raise Untracked(np.concatenate(found)) from None
+    except OSError:
+        _REGIONS[:] = 0
+        raise
+    return np.concatenate(found)
 
 
-def is_anything_untracked(pagemap: int) -> bool:
-    """Tell whether pages are there in mappings that are not tracked."""
-    regions = _regions(pagemap, 0, _TOP, required=0, excluded=_TRACKED, flags=0, most=1)
-    return any(len(found) for found in regions)
+def there(pagemap: int, start: int = 0, stop: int = TOP) -> tuple[Numbers, Numbers]:
+    """Return the anonymous pages between two addresses, and their frames. Raises OSError if the process is gone."""
+    asked = (0, 0, _PRESENT | _SWAPPED, _PRESENT)
+    return anonymous(pagemap, np.concatenate([_pages(found) for found in _regions(pagemap, start, stop, 0, asked)]))
 
 
-def _scan(pagemap: int, start: int, stop: int, required: int, flags: int) -> Scan:
-    found = list(_regions(pagemap, start, stop, required, 0, flags))
-    if not found:
-        return Scan(np.zeros(0, np.int64))
-    regions = np.concatenate(found).astype(np.int64)
-    firsts, lengths = regions[:, 0] // PAGE, np.diff(regions[:, :2])[:, 0] // PAGE
-    huge = int(lengths[regions[:, 2] & _HUGE != 0].sum())
-    return Scan(expand(firsts, lengths), huge)
+def anonymous(pagemap: int, pages: Numbers) -> tuple[Numbers, Numbers]:
+    """Return those of `pages` (ascending) that are anonymous memory, and their frames; -1 for one in swap."""
+    entries = _entries(pagemap, pages)
+    frames = np.where(entries & _IS_PRESENT, entries & _FRAME, np.uint64(_SWAP)).astype(np.int64)
+    in_swap = (entries & _IS_SWAPPED != 0) & (entries & _SWAP_TYPE != _MARKER)
+    mine = (in_swap | (entries & _IS_PRESENT != 0)) & (entries & _IS_FILE == 0) & (frames != zero_frame())
+    frames[frames == _SWAP] = -1
+    return pages[mine], frames[mine]
 
 
-def expand(firsts: Numbers, lengths: Numbers) -> Numbers:
-    """Return the pages of runs, in order."""
-    ends = lengths.cumsum()
-    offsets: Numbers = np.repeat(firsts - (ends - lengths), lengths)
-    return offsets + np.arange(len(offsets), dtype=np.int64)
+_SWAP = 1 << 56
+"""No frame."""
+
+
+@cache
+def zero_frame() -> int:
+    """Return the frame that pages share which were only read; 0 without the right to know frames."""
+    with mmap.mmap(-1, PAGE, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as memory, open("/proc/self/pagemap", "rb") as file:
+        memory[0]
+        return int(_entries(file.fileno(), np.array([address(memory) // PAGE]))[0] & _FRAME)
+
+
+def address(memory: mmap.mmap) -> int:
+    """Return where a mapping of this process is."""
+    return int(np.frombuffer(memory, np.uint8).ctypes.data)
+
+
+def _entries(pagemap: int, pages: Numbers) -> npt.NDArray[np.uint64]:
+    """Return the entries of pagemap for `pages` (ascending); 0 where the process has no memory any more."""
+    if not len(pages):
+        return np.zeros(0, np.uint64)
+    starts = np.concatenate(([0], np.flatnonzero(np.diff(pages) > _GAP) + 1))
+    firsts, lasts = pages[starts], pages[np.concatenate((starts[1:] - 1, [len(pages) - 1]))]
+    lengths = lasts - firsts + 1
+    parts = [os.pread(pagemap, n * 8, at * 8) for at, n in zip(firsts.tolist(), lengths.tolist(), strict=True)]
+    entries = np.frombuffer(b"".join(parts), np.uint64)
+    if len(entries) < lengths.sum():
+        return np.zeros(len(pages), np.uint64)
+    moved = np.repeat(lengths.cumsum() - lengths - firsts, np.diff(np.append(starts, len(pages))))
+    return entries[pages + moved]
 
 
 def _regions(
-    pagemap: int, start: int, stop: int, required: int, excluded: int, flags: int, most: int = 0
+    pagemap: int, start: int, stop: int, flags: int, asked: tuple[int, int, int, int]
 ) -> Iterator[npt.NDArray[np.uint64]]:
-    """Yield regions (n, 3) of anonymous pages that have all categories `required` and none `excluded`."""
-    without = _FILE | _ZERO | excluded
+    """Yield regions (n, 3) of pages. asked: categories inverted, all needed, one needed, returned."""
     while start < stop:
-        where = (0, _REGIONS.ctypes.data, len(_REGIONS), most)
-        what = (without, required | without, _PRESENT | _SWAPPED, _HUGE)
-        arguments = bytearray(struct.pack("12Q", 96, flags, start, stop, *where, *what))
-        count = fcntl.ioctl(pagemap, _SCAN, arguments)
-        yield _REGIONS[:count].copy()
-        if most:
+        arguments = bytearray(
+            struct.pack("12Q", 96, flags, start, stop, 0, _REGIONS.ctypes.data, len(_REGIONS), 0, *asked)
+        )
+        regions = _take(fcntl.ioctl(pagemap, _SCAN, arguments))
+        yield regions
+        if len(regions) < len(_REGIONS):
             return
-        start = struct.unpack_from("Q", arguments, 32)[0]
+        # Where the walk ended can be a place before the last region, left over from within it: go by the later one.
+        start = max(struct.unpack_from("Q", arguments, 32)[0], int(regions[-1, 1]))
 
 
-def frames(pagemap: int, pages: Numbers) -> Numbers:
-    """Return the frame of each of `pages` (ascending); -1 for one that is not there. 0 without the right to know."""
-    if not len(pages):
-        return pages
-    breaks = np.flatnonzero(np.diff(pages) > _GAP) + 1
-    parts = [_read(pagemap, part) for part in np.split(pages, breaks)]
-    return np.concatenate(parts)
+def _take(count: int) -> npt.NDArray[np.uint64]:
+    regions = _REGIONS[:count].copy()
+    _REGIONS[:count] = 0
+    return regions
 
 
-def _read(pagemap: int, pages: Numbers) -> Numbers:
-    first, count = int(pages[0]), int(pages[-1] - pages[0]) + 1
-    entries = np.frombuffer(os.pread(pagemap, count * 8, first * 8), np.uint64)
-    if len(entries) < count:
-        return np.full(len(pages), -1, np.int64)
-    mine = entries[pages - first]
-    return np.where(mine & np.uint64(_IS_PRESENT), mine & np.uint64(_FRAME), -1).astype(np.int64)
+def _pages(regions: npt.NDArray[np.uint64]) -> Numbers:
+    """Return the pages of regions, in order."""
+    firsts, ends = regions[:, :2].T.astype(np.int64) // PAGE
+    lengths = ends - firsts
+    stops = lengths.cumsum()
+    offsets: Numbers = np.repeat(firsts - (stops - lengths), lengths)
+    return offsets + np.arange(len(offsets), dtype=np.int64)

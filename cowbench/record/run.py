@@ -13,7 +13,7 @@ from pathlib import Path
 from cowbench.errors import CowbenchError
 from cowbench.linux.build import built
 from cowbench.machine import MachineConfig
-from cowbench.record.launch import find, start
+from cowbench.record.launch import find, install, start
 from cowbench.record.loop import Loop, on_signals, overhead
 from cowbench.record.messages import Mailbox
 from cowbench.record.script import Script
@@ -33,7 +33,6 @@ class Options:
     interval_ms: float = 10.0
     seconds: float | None = None
     stop: bool = False
-    keep_huge: bool = False
 
 
 @dataclass(frozen=True)
@@ -57,13 +56,13 @@ def record(program: Sequence[str], output: Path, options: Options) -> Outcome:
     """
     check_here()
     find(program[0])
-    library = built(Path(__file__).with_name("preload.c"), _LIBRARY)
+    library = install(built(Path(__file__).with_name("preload.c"), _LIBRARY))
     facts = Facts(tuple(program), platform.release(), options.interval_ms, "userfaultfd", _now())
     writer = RecordingWriter(output, MachineConfig(), facts)
     script = Script(writer)
     mailbox = Mailbox()
     try:
-        process = start(program, library, mailbox.address, options.keep_huge)
+        process = start(program, library, mailbox.address)
     except CowbenchError:
         writer.close()
         output.unlink()

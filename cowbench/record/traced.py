@@ -9,10 +9,13 @@ import numpy as np
 
 from cowbench.machine import Process
 from cowbench.record import pagemap, tracker
-from cowbench.record.maps import private_ranges
+from cowbench.record.maps import Mapping, mappings
 from cowbench.record.messages import Kind
-from cowbench.record.pagemap import Numbers
+from cowbench.record.pagemap import PAGE, TOP, Numbers, Untracked
 from cowbench.record.window import Window
+
+_REFRESH = 50
+"""Looks after which mappings are read again in any case: one may have taken the place of one that is not tracked."""
 
 
 def _none() -> Numbers:
@@ -26,7 +29,7 @@ class Traced:
     window: its frames since its last fork or birth by one, None before any. doubtful: pages that may look written
     although only the parent wrote them, just before the fork. leaving: it said that it
     executes another program or ends. left: that is recorded. lost: looks that found no memory. life: its pidfd.
-    memory: its pagemap.
+    memory: its pagemap. untracked: mappings that are left out.
     """
 
     pid: int
@@ -41,6 +44,9 @@ class Traced:
     lost: int = 0
     memory: int = -1
     life: int = -1
+    untracked: set[Mapping] = field(default_factory=set)
+    _ranges: list[tuple[int, int]] = field(default_factory=list)
+    _looks: int = 0
 
     def __post_init__(self) -> None:
         """Raise OSError if the process is gone."""
@@ -51,27 +57,52 @@ class Traced:
         """Tell whether the memory is gone."""
         return not os.pread(self.memory, 8, 8)
 
-    def track(self) -> None:
-        """Track all private mappings. Raises OSError if the process is gone."""
-        for start, stop in private_ranges(self.pid):
-            tracker.register(self.tracker, start, stop)
-
-    def written(self) -> pagemap.Scan:
+    def written(self) -> Numbers:
         """Return the pages written since the last look. Raises OSError if the process is gone."""
-        if pagemap.is_anything_untracked(self.memory):
-            self.track()
-        found = pagemap.written(self.memory)
-        return self._sorted_out(found) if len(self.doubtful) else found
+        if self._looks % _REFRESH == 0:
+            self._track()
+        self._looks += 1
+        found = self._touched()
+        pages, frames = pagemap.anonymous(self.memory, np.unique(found) if len(found) else found)
+        return self._sorted_out(pages, frames) if len(self.doubtful) else pages
 
-    def _sorted_out(self, found: pagemap.Scan) -> pagemap.Scan:
+    def _touched(self) -> Numbers:
+        """Scan all that is tracked; when something is not yet, track it and scan again."""
+        found = []
+        while True:
+            try:
+                found += [pagemap.touched(self.memory, start, stop) for start, stop in self._ranges]
+            except Untracked as more:
+                found.append(more.found)
+                self._track()
+            else:
+                return np.concatenate(found)
+
+    def _track(self) -> None:
+        """Track all private mappings; scans shall span all addresses but the mappings that cannot be tracked."""
+        left_out = [one for one in mappings(self.pid) if one.start < TOP and not self._tracks(one)]
+        self.untracked.update(left_out)
+        starts = [0, *(one.stop for one in left_out)]
+        stops = [*(one.start for one in left_out), TOP]
+        self._ranges = [(start, stop) for start, stop in zip(starts, stops, strict=True) if start < stop]
+
+    def _tracks(self, one: Mapping) -> bool:
+        return one.private and not one.huge and tracker.register(self.tracker, one.start, one.stop)
+
+    def _sorted_out(self, pages: Numbers, frames: Numbers) -> Numbers:
         """Drop the doubtful pages that still have the frame they had when the process was forked."""
         assert self.window is not None
-        pages, self.doubtful = self.doubtful, _none()
-        unwritten = pages[pagemap.frames(self.memory, pages) == self.window.at(pages)]
-        return pagemap.Scan(np.setdiff1d(found.pages, unwritten, assume_unique=True), found.huge)
+        doubtful, self.doubtful = self.doubtful, _none()
+        unwritten = np.isin(pages, doubtful) & (frames == self.window.at(pages))
+        return pages[~unwritten]
 
     def close(self) -> None:
         """Close the descriptors; the process is no longer tracked."""
         os.close(self.life)
         os.close(self.memory)
         os.close(self.tracker)
+
+
+def pages_of(found: set[Mapping]) -> int:
+    """Return the size of mappings in pages."""
+    return sum(one.stop - one.start for one in found) // PAGE

@@ -26,7 +26,6 @@ from cowbench.recording import Frames
 KILLED = "last intervals of processes that were killed"
 UNTRACKED = "programs without the preloaded library (static or privileged)"
 MOVED = "pages moved by mremap, recorded as discarded and written"
-HUGE = "huge pages, recorded as small ones"
 NAMELESS = "children that were gone before they could be found"
 _PATIENCE = 100
 """Intervals after which a child that nobody found counts as gone, and a program that says nothing as not loading us."""
@@ -126,7 +125,6 @@ class Tree:
         process = Traced(message.sender, handle, message.tracker, parent)
         self._add(process)
         self._watch.add(process.tracker, partial(self.event, process.tracker))
-        process.track()
         self._look(process)
 
     def _add(self, process: Traced) -> None:
@@ -178,15 +176,16 @@ class Tree:
         start = time.monotonic()
         try:
             found = process.written()
-        except OSError:  # the memory is gone: the process ends, or executes another program
+        except OSError:
+            if not process.is_empty():
+                raise
+            # It ends, or executes another program.
             process.lost += 1
             return np.zeros(0, np.int64)
         self.costs.scanned += time.monotonic() - start
-        self.costs.faults += len(found.pages)
-        if found.huge:
-            self.script.missed[HUGE] += found.huge
-        self.script.write(process.handle, found.pages)
-        return found.pages
+        self.costs.faults += len(found)
+        self.script.write(process.handle, found)
+        return found
 
     def _last_look(self, process: Traced) -> None:
         """Look at a process that is about to end, and at its kin; compare its frames and its parent's."""
@@ -204,7 +203,10 @@ class Tree:
 
     def _compare(self, process: Traced, before: Window) -> None:
         """Note how many frames changed since `before`; begin another window."""
-        after = Window.open(process.memory, before.child)
+        try:
+            after = Window.open(process.memory, before.child)
+        except ProcessLookupError:  # it just ended
+            return
         changed, present = before.compare(after)
         self.script.frames(Frames(process.handle, before.child, present, changed))
         process.window = after
@@ -284,7 +286,7 @@ class Tree:
         """Pages keep their frames under other numbers; no operation says so."""
         self._discard(process, moved.source, moved.source + moved.length)
         self._discard(process, moved.target, moved.target + moved.length)
-        pages = there(process.memory, moved.target, moved.target + moved.length)
+        pages, _ = there(process.memory, moved.target, moved.target + moved.length)
         self.script.missed[MOVED] += len(pages)
         self.script.write(process.handle, pages)
 

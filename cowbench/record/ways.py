@@ -53,20 +53,15 @@ def tracks() -> bool:
 
 
 def _tracks(own: int, memory: mmap.mmap) -> bool:
-    start = address(memory)
+    start = pagemap.address(memory)
     tracker.register(own, start, start + len(memory))
     found = []
     with open("/proc/self/pagemap", "rb", buffering=0) as file:
         for page in (0, 1, 0, None):
             if page is not None:
                 memory[page * PAGE] = 1
-            found.append((pagemap.written(file.fileno(), start, start + len(memory)).pages - start // PAGE).tolist())
-    return found == [[0], [1], [0], []]
-
-
-def address(memory: mmap.mmap) -> int:
-    """Return where a mapping of this process is."""
-    return ctypes.addressof(ctypes.c_char.from_buffer(memory))
+            found.append((pagemap.touched(file.fileno(), start, start + len(memory)) - start // PAGE).tolist())
+    return 0 in found[0] and found[1:] == [[1], [0], []]
 
 
 def _userfaultfd() -> int:

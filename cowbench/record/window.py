@@ -30,8 +30,7 @@ class Window:
     @classmethod
     def open(cls, descriptor: int, child: Process) -> Window:
         """Look at the frames of a process now. Raises OSError."""
-        pages = pagemap.there(descriptor)
-        return cls(pages, pagemap.frames(descriptor, pages), child)
+        return cls(*pagemap.there(descriptor), child)
 
     def copy(self) -> Window:
         """Return the same for the child that was forked."""
