@@ -5,12 +5,15 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from cowbench.machine import MachineConfig, Process
-from cowbench.operations import Exit, Fork, Spawn, Write
+from cowbench.operations import Exit, Fork, Operation, Read, Recorder, Spawn, Write
 from cowbench.recording import CHUNK, Addresses, End, Facts, Program, RecordingWriter
+from cowbench.workload import Workload
+from tests.workload_probe import Probe
 
 FACTS = Facts(("redis-server", "--save", "60"), "6.18.5", 10, "userfaultfd", "2026-01-02T03:04:05+00:00")
 HEAP = 0x7F1200000
@@ -51,6 +54,31 @@ def make(path: Path, store: Store, seed: int = 0) -> None:
         writer.operation(Write(parent, np.unique(rng.integers(store.pages, size=store.written))))
         writer.flush()
     writer.note(End(steps * store.interval_ms, "all processes ended", 0))
+    writer.close()
+
+
+def record_store(path: Path, load: Workload, seed: int = 0) -> None:
+    """Write the recording of a run of the workload snapshot_store: each of its batches of writes is an interval."""
+    steps = 16
+    values = load.values()
+    life = float(values["pages"]) / float(values["disk"])
+    pause = max(0.0, float(values["every"]) - life)
+    writer, ms = RecordingWriter(path, MachineConfig(), FACTS), 0.0
+    saving = False
+
+    def see(operation: Operation) -> None:
+        nonlocal ms, saving
+        if isinstance(operation, Write) and not isinstance(operation.pages, range):
+            ms += 1000 * (life / steps if saving else pause)
+            writer.time(ms)
+            operation = Write(operation.process, np.unique(operation.pages))
+        saving = isinstance(operation, Fork) or (saving and not isinstance(operation, Exit))
+        if not isinstance(operation, Read):  # a kernel does not show them
+            writer.operation(operation)
+
+    machine: Any = Recorder(Probe(), see)
+    load.run(machine, np.random.default_rng(seed))
+    writer.note(End(ms, "all processes ended", 0))
     writer.close()
 
 

@@ -24,8 +24,8 @@ class SnapshotStore(Workload):
 
     pages: int = parameter(8192, low=1024, high=1 << 24, unit="pages", scale="1/194 of 6,222 MiB", source="PR 15260")
     saves: int = parameter(6, low=1, high=1000, unit="forks")
-    every: float = parameter(60.0, low=10.0, high=3600.0, unit="s", source="save points: 60 to 3600 s")
-    disk: float = parameter(250.0, low=50.0, high=1e6, unit="pages/s", scale="1/194 of 200 MB/s", source="assumed")
+    every: float = parameter(60.0, low=0.1, high=3600.0, unit="s", source="save points: 60 to 3600 s")
+    disk: float = parameter(250.0, low=10.0, high=1e6, unit="pages/s", scale="1/194 of 200 MB/s", source="assumed")
     commands: float = parameter(103.0, low=1.0, high=1e6, unit="1/s", scale="1/194 of 20,000/s", source="Valkey 4378")
     written: float = parameter(0.2, low=0.05, high=0.5, source="Valkey PR 905: 80/20", help="share of writing commands")
     touched: float = parameter(2.4, low=1.0, high=8.0, unit="pages a write", source="fitted to PR 15260: 18 % copied")

@@ -63,6 +63,7 @@ def _add_commands() -> None:
         compare,
         distinguish,
         export,
+        fit,
         history,
         kernel,
         listing,
@@ -76,7 +77,7 @@ def _add_commands() -> None:
     )
 
     seen = (run, listing, show, compare, study, trace, distinguish)
-    for module in (*seen, check, new, report, export, history, record, kernel):
+    for module in (*seen, check, new, report, export, history, record, fit, kernel):
         cli.add_command(module.command)
 
 

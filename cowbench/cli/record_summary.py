@@ -6,6 +6,9 @@ from pathlib import Path
 
 import click
 
+LISTED = 15
+"""Lives, and processes, that the terminal lists."""
+
 
 def show(file: Path, output: Path | None) -> None:
     """Print the summary of a recording; write OUTPUT/index.html and OUTPUT/writes.png if `output` is given.
@@ -18,8 +21,16 @@ def show(file: Path, output: Path | None) -> None:
     from cowbench.recording import Cut
 
     found = summarize(file)
-    for part in (told.facts, told.forks, told.references, told.operations, told.working_set):
-        blocks.show(part(found))
+    for part in (
+        told.facts(found),
+        told.forks(found, LISTED),
+        told.references(found),
+        told.operations(found, LISTED),
+        told.working_set(found),
+    ):
+        blocks.show(part)
+    if output is None and max(len(found.lives), len(found.processes)) > LISTED:
+        click.echo("The page that --output FOLDER writes lists all of them.")
     if isinstance(found.end, Cut):
         click.echo(f"cowbench: {file}: {found.end.words}; all up to there is shown", err=True)
     if output is not None:

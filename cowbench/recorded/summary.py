@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter as Count
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -65,7 +65,7 @@ class Life:
     """The time from a fork in which parent and child may share memory, ended by the exit or exec of either.
 
     shared: pages the child was given. by_parent, by_child: those of them that each wrote first after the fork, before
-    it handed them back; only these writes can need a copy.
+    it handed them back; only these writes can need a copy. freed: those that the child handed back unwritten.
     """
 
     parent: int
@@ -76,6 +76,7 @@ class Life:
     ending: Ending = "end of the recording"
     by_parent: int = 0
     by_child: int = 0
+    freed: int = 0
 
     @property
     def ms(self) -> float:
@@ -126,9 +127,22 @@ class Summary:
         return sorted({life.parent for life in self.lives})
 
 
-def summarize(path: Path) -> Summary:
+class Listener(Protocol):
+    """Is told of each life, by its number, while a recording is read."""
+
+    def time(self, ms: float) -> None:
+        """The operations that follow happened up to `ms`."""
+
+    def forked(self, life: int, shared: Mask) -> None:
+        """A life began, in which these pages are shared."""
+
+    def wrote(self, life: int, pages: npt.NDArray[np.intp]) -> None:
+        """The parent wrote these shared pages for the first time."""
+
+
+def summarize(path: Path, listener: Listener | None = None) -> Summary:
     """Read a recording once, in memory that does not grow with its length. Raises ProgramError."""
-    watch = _Watch(read_facts(path))
+    watch = _Watch(read_facts(path), listener)
     for line in read_lines(path):
         try:
             watch.see(line)
@@ -146,6 +160,7 @@ def say(line: Operation | Note) -> str:
 class _Open:
     """A life under way, with the shared pages that each side has neither written nor handed back."""
 
+    number: int
     life: Life
     parent: Mask
     child: Mask
@@ -161,7 +176,8 @@ class _Held:
 
 
 class _Watch:
-    def __init__(self, facts: Facts) -> None:
+    def __init__(self, facts: Facts, listener: Listener | None) -> None:
+        self.listener = listener
         self.summary = Summary(facts, working_set=WorkingSet(facts.interval_ms))
         self.open: list[_Open] = []
         self.present: dict[int, Mask] = {}
@@ -238,15 +254,20 @@ class _Watch:
         summary.largest = max(summary.largest, self.sizes.total())
         for one in self.open:
             if one.life.parent == process:
-                one.life.by_parent += _take(one.parent, pages)
+                first = _take(one.parent, pages)
+                one.life.by_parent += len(first)
+                if self.listener is not None:
+                    self.listener.wrote(one.number, first)
             elif one.life.child == process:
-                one.life.by_child += _take(one.child, pages)
+                one.life.by_child += len(_take(one.child, pages))
 
     def _discard(self, process: Process, pages: npt.NDArray[np.intp]) -> None:
-        self.sizes[process] -= _take(self.present[process], pages)
+        self.sizes[process] -= len(_take(self.present[process], pages))
         for one in self.open:
-            if process in (one.life.parent, one.life.child):
-                _take(one.parent if one.life.parent == process else one.child, pages)
+            if one.life.parent == process:
+                _take(one.parent, pages)
+            elif one.life.child == process:
+                one.life.freed += len(_take(one.child, pages))
 
     def _born(self, parent: int | None, present: Mask) -> int:
         handle = len(self.summary.processes)
@@ -260,8 +281,10 @@ class _Watch:
         present = self.present[parent]
         child = self._born(parent, present.copy())
         life = Life(parent, child, self.summary.ms, int(np.count_nonzero(present)))
+        self.open.append(_Open(len(self.summary.lives), life, present.copy(), present.copy()))
         self.summary.lives.append(life)
-        self.open.append(_Open(life, present.copy(), present.copy()))
+        if self.listener is not None:
+            self.listener.forked(self.open[-1].number, present)
 
     def _empty(self, process: Process, ending: Literal["exit", "exec"]) -> None:
         """The process has no memory any more."""
@@ -280,6 +303,8 @@ class _Watch:
         match note:
             case Time():
                 summary.ms = note.ms
+                if self.listener is not None:
+                    self.listener.time(note.ms)
             case Program():
                 summary.processes[note.process].pid, summary.processes[note.process].exe = note.pid, note.exe
             case Addresses():
@@ -311,9 +336,9 @@ def _reach(mask: Mask, pages: npt.NDArray[np.intp]) -> Mask:
     return np.concatenate((mask, np.zeros(max(stop, 2 * len(mask)) - len(mask), np.bool_)))
 
 
-def _take(mask: Mask, pages: npt.NDArray[np.intp]) -> int:
-    """Take pages out of a mask; return how many were in it."""
+def _take(mask: Mask, pages: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
+    """Take pages out of a mask; return those that were in it."""
     inside = pages[: np.searchsorted(pages, len(mask))]
     hit = inside[mask[inside]]
     mask[hit] = False
-    return len(hit)
+    return hit

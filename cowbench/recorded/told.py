@@ -14,8 +14,10 @@ from cowbench.report.prose import plural, spaced
 from cowbench.summary import number
 
 PAGE_KIB = 4
-SHOWN = 40
-"""Lives, and processes, that are listed one by one."""
+EVERY = 2000
+"""Lives, and processes, that a page lists."""
+NAMED = 8
+"""Processes that forked of which each has a sentence; more are told of by program."""
 HOW: dict[Way, str] = {
     "userfaultfd": "every written page is known (userfaultfd)",
     "soft-dirty": "every written page is known (soft-dirty)",
@@ -52,24 +54,40 @@ def facts(summary: Summary) -> Iterator[Block]:
         yield Paragraph("Reads were not seen: this kernel does not tell which pages a program reads.", "note")
 
 
-def forks(summary: Summary) -> Iterator[Block]:
-    """Say who forked, how long children shared memory, and how much of it was written meanwhile."""
+def forks(summary: Summary, most: int = EVERY) -> Iterator[Block]:
+    """Say who forked, how long children shared memory, and how much of it was written meanwhile.
+
+    most: lives that are listed, those in which most was written.
+    """
     if not summary.lives:
         yield Paragraph("Nothing was forked, so nothing was shared and nothing can be copied on write.")
         return
-    yield Bullets(tuple((Strong(_name(summary, parent)), _of_parent(summary, parent)) for parent in summary.parents))
-    lives = summary.lives[:SHOWN]
+    yield Bullets(tuple((Strong(name), _of_parents(lives)) for name, lives in _by_parent(summary).items()))
+    largest = sorted(summary.lives, key=lambda life: (-life.by_parent - life.by_child, life.child))[:most]
+    lives = sorted(largest, key=lambda life: life.child)
     caption = (
         "Child lives: from a fork to the exit or exec of either side, and the shared pages that were written in it"
     )
-    if len(lives) < len(summary.lives):
-        caption += f"; the first {len(lives)} of {len(summary.lives):,}"
     head = ("child", "parent", "fork at", "lived", "ended by", "shared pages", "written by parent", "written by child")
     yield Table("lives", caption, head, tuple(_life(summary, life) for life in lives))
+    yield from _left_out(len(summary.lives) - len(lives), "life", "lives")
 
 
-def _of_parent(summary: Summary, parent: int) -> str:
-    lives = [life for life in summary.lives if life.parent == parent]
+def _left_out(more: int, one: str, many: str) -> Iterator[Block]:
+    if more:
+        yield Paragraph(f"{plural(more, f'more {one}', f'more {many}')} in which less was written.", "note")
+
+
+def _by_parent(summary: Summary) -> dict[str, list[Life]]:
+    """Return lives by the process that forked; by its program if there are many."""
+    by_parent: dict[str, list[Life]] = {}
+    for life in summary.lives:
+        name = _name(summary, life.parent)
+        by_parent.setdefault(name if len(summary.parents) <= NAMED else name.rpartition(" ")[0], []).append(life)
+    return by_parent
+
+
+def _of_parents(lives: list[Life]) -> str:
     shared = sum(life.shared for life in lives)
     by_parent, by_child = (sum(getattr(life, side) for life in lives) for side in ("by_parent", "by_child"))
     middle = seconds(statistics.median(life.ms for life in lives))
@@ -109,16 +127,16 @@ def references(summary: Summary) -> Iterator[Block]:
     yield Table("references", "Pins and gets: memory that a device or a pipe may use", head, tuple(rows))
 
 
-def operations(summary: Summary) -> Iterator[Block]:
-    """Count everything that happened."""
+def operations(summary: Summary, most: int = EVERY) -> Iterator[Block]:
+    """Count everything that happened. most: processes that are listed, those that wrote most."""
     rows: tuple[Line, ...] = tuple(
         (spaced(name), count(times), count(summary.pages[name])) for name, times in summary.operations.most_common()
     )
     yield Table("operations", "Operations", ("operation", "times", "pages"), rows)
-    most = sorted(summary.processes, key=lambda seen: (-seen.page_writes, seen.handle))[:SHOWN]
-    caption = "Processes" if len(most) == len(summary.processes) else f"The {SHOWN} processes that wrote most"
+    listed = sorted(summary.processes, key=lambda seen: (-seen.page_writes, seen.handle))[:most]
     head = ("process", "program", "born", "ended", "pages written")
-    yield Table("processes", caption, head, tuple(_process(summary, seen) for seen in most))
+    yield Table("processes", "Processes", head, tuple(_process(summary, seen) for seen in listed))
+    yield from _left_out(len(summary.processes) - len(listed), "process", "processes")
 
 
 def _process(summary: Summary, seen: Seen) -> Line:
