@@ -67,7 +67,7 @@ def test_a_recorded_snapshot_store_gives_its_parameters_back(tmp_path: Path, tex
 
 
 def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
-    """Pages whose first writes are drawn from the model itself: two intervals of 95 % both hold it in about 18 of 20."""
+    """Pages whose first writes are drawn from the model itself: both 95 % intervals hold in about 18 of 20."""
     truth, pages, inside = (300.0, 0.6), 1500, 0
     rng = np.random.default_rng(11)
     chances = np.arange(1.0, pages + 1) ** -truth[1]
