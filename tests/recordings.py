@@ -18,7 +18,7 @@ from cowbench.linux.build import built
 from cowbench.linux.era import era
 from cowbench.machine import MachineConfig, Process
 from cowbench.observation import Numbers
-from cowbench.operations import Discard, Fork, Operation, Write
+from cowbench.operations import Discard, Fork, Operation
 from cowbench.recording import CHUNK, Addresses, Frames, Missed, Note, Time, read_facts, read_lines
 from cowbench.simulated import SimulatedMachine
 from cowbench.simulated.seen import places
@@ -48,14 +48,15 @@ def actor(*flags: str) -> Path:
 
 def command(output: Path, *words: str, options: tuple[str, ...] = (), program: Path | None = None) -> list[str]:
     """Return the command that records the actor doing `words`."""
-    asked = ("--output", str(output), "--interval", str(INTERVAL_MS), *options)
+    asked = ("--output", str(output), "--interval", f"{INTERVAL_MS}ms", *options)
     return [sys.executable, "-m", "cowbench", "record", *asked, "--", str(program or actor()), *words]
 
 
 def record(output: Path, *words: str, options: tuple[str, ...] = (), program: Path | None = None) -> Recording:
     """Record the actor doing `words`."""
     asked = command(output, *words, options=options, program=program)
-    done = subprocess.run(asked, check=False, text=True, capture_output=True, timeout=60)
+    settings = {**os.environ, "ACTOR_FILE": f"{output}.direct"}
+    done = subprocess.run(asked, check=False, text=True, capture_output=True, timeout=60, env=settings)
     assert done.returncode == 0, done.stderr
     return Recording(output, done.stdout, done.stderr)
 
@@ -93,7 +94,7 @@ class Recording:
                 ms = line.ms
             elif isinstance(line, Addresses):
                 at[line.chunk :] = line.at
-            elif isinstance(line, Write | Discard):
+            elif isinstance(line, Operation) and hasattr(line, "pages") and hasattr(line, "process"):
                 pages = np.asarray(line.pages, np.int64)
                 real = np.array(at, np.int64)[pages // CHUNK] * CHUNK + pages % CHUNK - AREA
                 inside = sorted(real[(real >= 0) & (real < 4096)].tolist())

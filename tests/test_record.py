@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from cowbench.operations import Get
+from cowbench.record.effects import FREED
 from cowbench.recording import Cut, End
 from tests.recordings import NAP, Recording, command, needs_root, record
 
@@ -68,6 +70,68 @@ def test_a_program_that_executes_another_begins_anew(tmp_path: Path) -> None:
     ]
     assert seen.told("write", 1) == [[3], [8]]
     assert ("exec", 1, []) in told
+
+
+def test_what_was_written_just_before_it_is_unmapped_is_told(tmp_path: Path) -> None:
+    seen = record(tmp_path / "a", "w:0:100", NAP, "w:10:20", "u:0:50", "m:0:50", "w:60:61", "m:60:70", "w:65:66", NAP)
+    happened = [(op, pages) for op, _, pages in seen.area() if pages]
+    assert happened == [
+        ("write", [*range(100)]),
+        ("write", [*range(10, 20)]),
+        ("discard", [*range(50)]),
+        ("write", [60]),
+        ("discard", [*range(60, 70)]),
+        ("write", [65]),
+    ]
+
+
+def test_references_of_the_kernel_last_as_long_as_they_do(tmp_path: Path) -> None:
+    words = ("w:0:20", NAP, "p:0:4", "w:4:5", "q", "v:5:7", NAP, "b", NAP, "o:8:10", "i:10:12", "p:16:18", "w:13:14")
+    seen = record(tmp_path / "a", *words)
+    assert [(op, pages) for op, _, pages in seen.area() if op != "write"] == [
+        ("spawn", []),
+        ("pin", [0, 1, 2, 3]),
+        ("release", []),
+        ("get", [5, 6]),
+        ("release", []),
+        ("get", [8, 9]),
+        ("device_read", []),
+        ("release", []),
+        ("get", [10, 11]),
+        ("device_write", []),
+        ("release", []),
+        ("pin", [16, 17]),
+        ("exit", []),
+        ("release", []),
+    ]
+    steps = list(seen.area())
+    assert steps.index(("release", -1, [])) < steps.index(("write", 0, [4]))
+    gets = [line for line in seen.lines() if isinstance(line, Get)]
+    assert [(get.write, get.coherent) for get in gets] == [(False, False), (False, True), (True, True)]
+
+
+def test_a_pin_makes_the_fork_copy_and_the_model_knows_how_much(tmp_path: Path) -> None:
+    child = ("f", "w:100:103", NAP, "e")
+    seen = record(tmp_path / "a", "w:0:200", "p:0:64", NAP, *child, "w:0:10", "w:120:125", NAP, "j", NAP)
+    frames = seen.frames()
+    assert sum(note.changed for note in frames) == sum(note.changed for note in seen.predicted())
+    assert sum(note.changed for note in frames if note.process == 1) >= 64 + 3
+
+
+def test_pages_that_children_do_not_get_are_not_in_them(tmp_path: Path) -> None:
+    seen = record(tmp_path / "a", "w:0:50", NAP, "z:0:40", "w:3:4", "f", "w:45:46", NAP, "e", "j")
+    assert seen.told("dontfork", 0) == [[*range(40)]]
+    assert [note.present for note in seen.frames()] == [note.present for note in seen.predicted()]
+
+
+def test_read_only_and_back_is_one_protect(tmp_path: Path) -> None:
+    assert record(tmp_path / "a", "w:0:50", NAP, "t:7:9", NAP).told("protect", 0) == [[7, 8]]
+
+
+def test_pages_freed_lazily_stay_and_are_counted(tmp_path: Path) -> None:
+    seen = record(tmp_path / "a", "w:0:50", NAP, "l:7:9", NAP, "d:10:12")
+    assert seen.told("discard", 0) == [[10, 11]]
+    assert seen.missed()[FREED] == 1
 
 
 def test_a_killed_recorder_leaves_a_readable_file_and_a_program_that_lives(tmp_path: Path) -> None:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cowbench.cli.duration import Duration
+
 if TYPE_CHECKING:
     from cowbench.record.run import Outcome
 
@@ -14,14 +16,14 @@ if TYPE_CHECKING:
 @click.command("record", context_settings={"ignore_unknown_options": True})
 @click.option("--output", type=click.Path(path_type=Path), help="The recording; .gz. With --summary: a folder.")
 @click.option("--summary", type=click.Path(path_type=Path), help="Show this recording; with --output as a page, too.")
-@click.option("--interval", "interval_ms", default=10.0, show_default=True, help="Between two looks, in ms.")
-@click.option("--for", "seconds", type=float, help="End the recording after so many seconds.")
+@click.option("--interval", type=Duration("ms"), default="10ms", show_default=True, help="Between two looks.")
+@click.option("--for", "seconds", type=Duration("s"), help="End the recording after so long, as in 20s.")
 @click.option("--stop", is_flag=True, help="End the program, too, with SIGTERM when the recording ends.")
 @click.argument("program", nargs=-1, type=click.UNPROCESSED)
 def command(
     output: Path | None,
     summary: Path | None,
-    interval_ms: float,
+    interval: float,
     seconds: float | None,
     stop: bool,
     program: tuple[str, ...],
@@ -38,7 +40,7 @@ def command(
         raise click.UsageError("give --output FILE and the program to record, or --summary FILE")
     from cowbench.record.run import Options, record
 
-    outcome = record(program, output, Options(interval_ms, seconds, stop))
+    outcome = record(program, output, Options(interval * 1000, seconds, stop))
     _tell(output, outcome)
 
 

@@ -27,6 +27,12 @@ class Kind(IntEnum):
     ADVICE = 6
     PROTECT = 7
     ASK = 8
+    LOOK = 9
+    PIN = 10
+    UNPIN = 11
+    SPLICE = 12
+    DIRECT = 13
+    DIRECT_END = 14
 
 
 @dataclass

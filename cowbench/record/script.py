@@ -5,9 +5,12 @@ from __future__ import annotations
 import math
 import os
 from collections import Counter
+from collections.abc import Callable
+
+import numpy as np
 
 from cowbench import operations as ops
-from cowbench.machine import Pages, Process
+from cowbench.machine import Pages, Process, Reference
 from cowbench.operations import Operation
 from cowbench.record.numbering import Numbering
 from cowbench.record.pagemap import PAGE, Numbers
@@ -23,7 +26,7 @@ class Script:
         self.operations: Counter[str] = Counter()
         self.pages_written = 0
         self._numbering = Numbering()
-        self._handles = 0
+        self._handles = self._references = 0
         self._ms, self._told = 0, -1
 
     def now(self, ms: float) -> None:
@@ -64,9 +67,51 @@ class Script:
 
     def discard(self, process: Process, start: int, stop: int) -> None:
         """Addresses from `start` to `stop` are empty again; pages never seen written there are left out."""
+        self._known(ops.Discard, process, start, stop)
+
+    def dontfork(self, process: Process, start: int, stop: int, told: int = 0) -> int:
+        """Children do not get pages between two addresses: said if those are more than `told`. Return how many."""
+        pages = self._numbering.known(start // PAGE, -(-stop // PAGE))
+        if len(pages) > told:
+            self._add(ops.Dontfork(process, pages))
+        return len(pages)
+
+    def protect(self, process: Process, start: int, stop: int) -> None:
+        """What is between two addresses was made read-only, and can be written again."""
+        self._known(ops.Protect, process, start, stop)
+
+    def page_out(self, process: Process, start: int, stop: int) -> None:
+        """What is between two addresses was put out to swap."""
+        self._known(ops.PageOut, process, start, stop)
+
+    def _known(self, kind: Callable[[Process, Pages], Operation], process: Process, start: int, stop: int) -> None:
         pages = self._numbering.known(start // PAGE, -(-stop // PAGE))
         if len(pages):
-            self._add(ops.Discard(process, pages))
+            self._add(kind(process, pages))
+
+    def pin(self, process: Process, start: int, stop: int) -> Reference:
+        """A device has what is between two addresses, for writing and for long."""
+        return self._reference(ops.Pin(process, self._between(start, stop), write=True, longterm=True))
+
+    def get(self, process: Process, start: int, stop: int, write: bool, coherent: bool) -> Reference:
+        """The kernel holds what is between two addresses: for I/O (coherent), or as a snapshot."""
+        return self._reference(ops.Get(process, self._between(start, stop), write=write, coherent=coherent))
+
+    def transfer(self, reference: Reference, into_memory: bool) -> None:
+        """A device wrote all pages of a reference, or read them."""
+        self._add(ops.DeviceWrite(reference) if into_memory else ops.DeviceRead(reference))
+
+    def release(self, reference: Reference) -> None:
+        """A reference is dropped."""
+        self._add(ops.Release(reference))
+
+    def _between(self, start: int, stop: int) -> Pages:
+        return self.numbered(np.arange(start // PAGE, -(-stop // PAGE), dtype=np.int64))
+
+    def _reference(self, operation: Operation) -> Reference:
+        self._add(operation)
+        self._references += 1
+        return Reference(self._references - 1)
 
     def numbered(self, pages: Numbers) -> Pages:
         """Return the numbers of virtual pages, and note which addresses they have."""

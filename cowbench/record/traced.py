@@ -30,6 +30,9 @@ class Traced:
     although only the parent wrote them, just before the fork. leaving: it said that it
     executes another program or ends. left: that is recorded. lost: looks that found no memory. life: its pidfd.
     memory: its pagemap. untracked: mappings that are left out.
+    announced: ranges that it said it unmaps. freed: starts of what it freed lazily. spared: ranges children do not
+    get, with how many pages of them that was said of.
+    sealed: ranges that it made read-only.
     """
 
     pid: int
@@ -45,6 +48,10 @@ class Traced:
     memory: int = -1
     life: int = -1
     untracked: set[Mapping] = field(default_factory=set)
+    announced: set[tuple[int, int]] = field(default_factory=set)
+    freed: set[int] = field(default_factory=set)
+    spared: dict[tuple[int, int], int] = field(default_factory=dict)
+    sealed: list[tuple[int, int]] = field(default_factory=list)
     _ranges: list[tuple[int, int]] = field(default_factory=list)
     _looks: int = 0
 
@@ -62,21 +69,26 @@ class Traced:
         if self._looks % _REFRESH == 0:
             self._track()
         self._looks += 1
-        found = self._touched()
-        pages, frames = pagemap.anonymous(self.memory, np.unique(found) if len(found) else found)
+        pages, frames = pagemap.anonymous(self.memory, self._touched(0, TOP))
         return self._sorted_out(pages, frames) if len(self.doubtful) else pages
 
-    def _touched(self) -> Numbers:
-        """Scan all that is tracked; when something is not yet, track it and scan again."""
-        found = []
+    def written_between(self, start: int, stop: int) -> Numbers:
+        """Return the pages written between two addresses since the last look. Raises OSError if the process is gone."""
+        found = self._touched(start // PAGE * PAGE, -(-stop // PAGE) * PAGE)
+        return pagemap.anonymous(self.memory, found)[0]
+
+    def _touched(self, start: int, stop: int) -> Numbers:
+        """Scan what is tracked between two addresses; when something is not yet, track it and scan again."""
+        found: list[Numbers] = []
         while True:
+            spans = [(max(start, first), min(stop, last)) for first, last in self._ranges]
             try:
-                found += [pagemap.touched(self.memory, start, stop) for start, stop in self._ranges]
+                found += [pagemap.touched(self.memory, *span) for span in spans if span[0] < span[1]]
             except Untracked as more:
                 found.append(more.found)
                 self._track()
             else:
-                return np.concatenate(found)
+                return np.unique(np.concatenate(found)) if found else _none()
 
     def _track(self) -> None:
         """Track all private mappings; scans shall span all addresses but the mappings that cannot be tracked."""

@@ -14,10 +14,11 @@ import numpy as np
 
 from cowbench.machine import Process
 from cowbench.record import tracker
+from cowbench.record.effects import Effects
 from cowbench.record.messages import Kind, Message
-from cowbench.record.pagemap import Numbers, there
+from cowbench.record.pagemap import Numbers
 from cowbench.record.script import Script
-from cowbench.record.traced import Traced
+from cowbench.record.traced import Traced, pages_of
 from cowbench.record.tracker import Forked, Moved, Removed, Unmapped
 from cowbench.record.watch import Watch
 from cowbench.record.window import Window
@@ -25,7 +26,7 @@ from cowbench.recording import Frames
 
 KILLED = "last intervals of processes that were killed"
 UNTRACKED = "programs without the preloaded library (static or privileged)"
-MOVED = "pages moved by mremap, recorded as discarded and written"
+SHARED = "pages of shared mappings, which are never copied on write"
 NAMELESS = "children that were gone before they could be found"
 _PATIENCE = 100
 """Intervals after which a child that nobody found counts as gone, and a program that says nothing as not loading us."""
@@ -60,6 +61,7 @@ class Tree:
         self.script = script
         self.costs = Costs()
         self._watch = watch
+        self._effects = Effects(script, self._look_between)
         self._processes: dict[int, Traced] = {}
         self._unborn: list[Unborn] = []
 
@@ -81,10 +83,13 @@ class Tree:
                 case Kind.EXEC | Kind.EXIT if process:
                     self._last_look(process)
                     process.leaving = message.kind
+                case _ if process:
+                    self._effects.hear(process, message)
             message.answer()
 
     def look(self) -> None:
         """Look at all processes: an interval is over."""
+        self._effects.settle()
         for process in list(self._processes.values()):
             self._look(process)
             if process.lost > _PATIENCE:
@@ -136,6 +141,8 @@ class Tree:
         del self._processes[process.pid]
         self._watch.remove(process.tracker)
         self._watch.remove(process.life)
+        self._effects.ended(process)
+        self.script.missed.update({SHARED: pages_of(process.untracked)} if process.untracked else {})
         process.close()
 
     def _lose(self, process: Traced) -> None:
@@ -187,6 +194,12 @@ class Tree:
         self.script.write(process.handle, found)
         return found
 
+    def _look_between(self, process: Traced, start: int, stop: int, record: bool) -> None:
+        """Record what a process wrote between two addresses, or forget it."""
+        found = process.written_between(start, stop)
+        if record:
+            self.script.write(process.handle, found)
+
     def _last_look(self, process: Traced) -> None:
         """Look at a process that is about to end, and at its kin; compare its frames and its parent's."""
         self._look(process)
@@ -224,10 +237,12 @@ class Tree:
             match event:
                 case Forked(tracker=child):
                     self._forked(process, child, now or self._at_fork(process), late)
-                case Removed(start, stop) | Unmapped(start, stop):
-                    self._discard(process, start, stop)
+                case Removed(start, stop):
+                    self._effects.discarded(process, start, stop)
+                case Unmapped(start, stop):
+                    self._effects.unmapped(process, start, stop)
                 case Moved():
-                    self._moved(process, event)
+                    self._effects.moved(process, event)
 
     def _owner(self, descriptor: int) -> Traced | None:
         """Return the process of a tracker; a child that did not say its pid is looked for."""
@@ -246,6 +261,7 @@ class Tree:
 
     def _forked(self, parent: Traced, descriptor: int, now: Window, late: Numbers) -> None:
         """A child exists and may run. late: pages its parent wrote since it said that it would fork."""
+        self._effects.forks(parent)
         handle = self.script.fork(parent.handle)
         now.child = handle
         self._unborn.append(Unborn(descriptor, parent.pid, handle, parent.forking, now.copy(), late))
@@ -276,19 +292,6 @@ class Tree:
         os.close(child.tracker)
         self.script.missed[NAMELESS] += 1
         self.script.exit(child.handle)
-
-    def _discard(self, process: Traced, start: int, stop: int) -> None:
-        self.script.discard(process.handle, start, stop)
-        if process.window:
-            process.window.discard(start, stop)
-
-    def _moved(self, process: Traced, moved: Moved) -> None:
-        """Pages keep their frames under other numbers; no operation says so."""
-        self._discard(process, moved.source, moved.source + moved.length)
-        self._discard(process, moved.target, moved.target + moved.length)
-        pages, _ = there(process.memory, moved.target, moved.target + moved.length)
-        self.script.missed[MOVED] += len(pages)
-        self.script.write(process.handle, pages)
 
 
 def _children(parent: int) -> list[int]:
