@@ -79,7 +79,7 @@ def test_a_server_that_does_not_start_is_told_of_in_its_own_words(tmp_path: Path
     words = [sys.executable, "-c", "raise SystemExit('no room here')"]
     with (
         pytest.raises(KernelError, match="did not start: no room here"),
-        server(words, None, tmp_path / "pid", signal.SIGTERM, lambda: False),
+        server(words, TINY, tmp_path / "pid", signal.SIGTERM, lambda: False),
     ):
         pass
 
@@ -90,7 +90,7 @@ def test_a_server_is_ended_when_its_driver_fails(tmp_path: Path) -> None:
     words = [sys.executable, "-c", sleeper]
     with (
         pytest.raises(ZeroDivisionError),
-        server(words, None, pid_file, signal.SIGTERM, lambda: pid_file.exists() and bool(pid_file.read_text())) as pid,
+        server(words, TINY, pid_file, signal.SIGTERM, lambda: pid_file.exists() and bool(pid_file.read_text())) as pid,
     ):
         _ = 1 // 0
     with pytest.raises(ProcessLookupError):
@@ -99,9 +99,10 @@ def test_a_server_is_ended_when_its_driver_fails(tmp_path: Path) -> None:
 
 def test_a_recorded_program_is_the_recorders_argument(tmp_path: Path) -> None:
     file = tmp_path / "made.jsonl.gz"
-    assert command(["redis-server", "--port", "1"], None) == ["redis-server", "--port", "1"]
-    recorded = command(["redis-server"], file)
-    assert recorded[1:] == ["-m", "cowbench", "record", "--output", str(file), "--", "redis-server"]
+    assert command(["redis-server", "--port", "1"], TINY) == ["redis-server", "--port", "1"]
+    recorded = command(["redis-server"], replace(TINY, file=file, interval_ms=2.5))
+    settings = ["--output", str(file), "--interval", "2.5"]
+    assert recorded[1:] == ["-m", "cowbench", "record", *settings, "--", "redis-server"]
 
 
 def attribute(kind: int, contents: bytes) -> bytes:

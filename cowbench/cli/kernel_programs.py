@@ -26,6 +26,7 @@ HEAD = ("program", "changed", "predicted", "off", "own counter", "counted", "pre
     show_default=True,
     help="Folder for the recordings.",
 )
+@click.option("--interval", type=click.FloatRange(1), default=10.0, show_default=True, help="Of the recording, in ms.")
 @click.option("--within", type=click.FloatRange(0), metavar="PERCENT", help="Exit code 1 if one is further off.")
 @click.option("--only-recorded", is_flag=True, help="Do not run each program alone first to see what recording costs.")
 def command(
@@ -35,6 +36,7 @@ def command(
     seed: int,
     policy: str | None,
     output: Path,
+    interval: float,
     within: float | None,
     only_recorded: bool,
 ) -> None:
@@ -45,10 +47,10 @@ def command(
     postgresql and gunicorn.
     """
     import os
-    from dataclasses import replace
 
     from cowbench import spec
     from cowbench.drivers import outcome, taskstats
+    from cowbench.drivers.running import Load
     from cowbench.linux.era import era
 
     chosen = [outcome.checked(name) for name in names] or outcome.PROGRAMS
@@ -61,9 +63,9 @@ def command(
     worst = 0.0
     click.echo("\t".join(HEAD))
     for name in chosen:
-        usual = outcome.driver(name)[1]
-        load = replace(usual, size=size or usual.size, seconds=seconds or usual.seconds, seed=seed)
-        done = outcome.drive(name, load, parsed.build(), output / f"{name}.jsonl.gz", not only_recorded)
+        file, usual = output / f"{name}.jsonl.gz", outcome.driver(name)[1]
+        load = Load(size or usual.size, seconds or usual.seconds, seed, file, interval)
+        done = outcome.drive(name, load, parsed.build(), alone=not only_recorded)
         _show(name, done)
         worst = max(worst, *(abs(part.off) for part in done.parts))
     if within is not None and worst > within / 100:

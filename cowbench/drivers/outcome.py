@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import importlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from math import inf
 from pathlib import Path
 from typing import Literal, get_args
 
+from cowbench import recording
 from cowbench.drivers import held, taskstats
 from cowbench.drivers.held import Comparison
 from cowbench.drivers.running import Counted, Load
 from cowbench.errors import KernelError, ParameterError
 from cowbench.parameters import nearest
 from cowbench.policy import Policy
+from cowbench.program_file import ProgramWriter, read_first, read_header, read_records
+from cowbench.recording import End
 
 Name = Literal["redis_bgsave", "python_pool", "postgres_backends", "prefork_server"]
 PROGRAMS: tuple[Name, ...] = get_args(Name)
@@ -91,21 +94,37 @@ def driver(name: Name) -> tuple[Callable[[Load], Counted], Load]:
     return module.run, module.DEFAULT
 
 
-def drive(name: Name, load: Load, policy: Policy, file: Path, alone: bool) -> Outcome:
+def drive(name: Name, load: Load, policy: Policy, alone: bool) -> Outcome:
     """Run a program alone (if asked) and recorded, and hold the recording against what was counted.
 
     Raises KernelError for a program that is missing or fails, and what `held.compare` raises.
     """
-    run, _ = driver(name)
+    (run, _), file = driver(name), load.file
+    assert file is not None
     first = run(replace(load, file=None)) if alone else None
     begun = time.monotonic()
     counting = not taskstats.missing()
     with taskstats.Exits() if counting else nullcontext() as exits:
-        recorded = run(replace(load, file=file))
+        recorded = run(load)
     took = time.monotonic() - begun
-    comparison = held.compare(file, policy)
     counts = dict(exits.copies) if exits is not None else {}
-    return Outcome(first, recorded, file, took, _parts(name, recorded, comparison, counts))
+    parts = _parts(name, recorded, held.compare(file, policy), counts)
+    add_counters(file, (counter for part in parts for counter in part.counters))
+    return Outcome(first, recorded, file, took, parts)
+
+
+def add_counters(file: Path, counters: Iterable[Counter]) -> None:
+    """Put what was counted into a recording, before its end. Raises ProgramError if it cannot be read or written."""
+    facts, config = read_first(file)["recorded"], read_header(file)
+    part = file.with_name(f"part-{file.name}")
+    with ProgramWriter(part, config, facts) as writer:
+        for _, record in read_records(file):
+            if record.get("note") == End.kind:
+                for counter in counters:
+                    note = recording.Counter(counter.name, counter.counted, "pages")
+                    writer.line({"note": note.kind, **asdict(note)})
+            writer.line(record)
+    part.replace(file)
 
 
 def _parts(name: str, recorded: Counted, comparison: Comparison, exits: dict[int, int]) -> tuple[Part, ...]:

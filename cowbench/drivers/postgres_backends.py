@@ -15,6 +15,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from cowbench.drivers.running import Counted, Load, free_port, server, tool
@@ -36,9 +37,9 @@ def run(load: Load) -> Counted:
         folder = Path(name)
         _give(folder)
         _as_user(binaries / "initdb", "-D", folder / "data", "--auth=trust", "--no-sync")
-        with _running(binaries, folder, port, None):
+        with _running(binaries, folder, port, replace(load, file=None)):
             _as_user(binaries / "pgbench", *_where(folder, port), "-i", "-q", "-s", load.size, "postgres")
-        with _running(binaries, folder, port, load.file):
+        with _running(binaries, folder, port, load):
             said = _as_user(binaries / "pgbench", *_where(folder, port), *_transactions(load), "postgres")
     done, rate = re.search(r"processed: (\d+)", said), re.search(r"tps = ([\d.]+)", said)
     if not done or not rate:
@@ -53,13 +54,13 @@ def _binaries() -> Path:
 
 
 @contextmanager
-def _running(binaries: Path, folder: Path, port: int, file: Path | None) -> Iterator[None]:
+def _running(binaries: Path, folder: Path, port: int, load: Load) -> Iterator[None]:
     settings = [f"port={port}", f"unix_socket_directories={folder}", "listen_addresses=", "huge_pages=off"]
     words = [*_USER_WORDS, str(binaries / "postgres"), "-D", str(folder / "data")]
     words += [word for setting in settings for word in ("-c", setting)]
     ready = [str(binaries / "pg_isready"), *_where(folder, port), "-q"]
     pid_file = folder / "data" / "postmaster.pid"
-    with server(words, file, pid_file, signal.SIGINT, lambda: not subprocess.run(ready, check=False).returncode):
+    with server(words, load, pid_file, signal.SIGINT, lambda: not subprocess.run(ready, check=False).returncode):
         yield
 
 

@@ -27,7 +27,7 @@ def run(load: Load) -> Counted:
     with tempfile.TemporaryDirectory(prefix="cowbench-web-") as name:
         pid_file = Path(name) / "web.pid"
         words = [program, *_settings(load, port, pid_file)]
-        with server(words, load.file, pid_file, signal.SIGTERM, lambda: _answers(port)):
+        with server(words, load, pid_file, signal.SIGTERM, lambda: _answers(port)):
             return _drive(port, load)
 
 

@@ -24,7 +24,7 @@ def run(load: Load) -> Counted:
     rounds = max(1, round(load.seconds))
     script = Path(__file__).with_name("targets") / "pool.py"
     words = [sys.executable, str(script), str(load.size), str(WORKERS), str(rounds)]
-    done = subprocess.run(command(words, load.file), capture_output=True, text=True, check=False)
+    done = subprocess.run(command(words, load), capture_output=True, text=True, check=False)
     if done.returncode:
         raise KernelError(f"{script.name} failed: {(done.stderr.strip() or 'it printed nothing').splitlines()[-1]}")
     seconds = next(float(line.split()[1]) for line in done.stdout.splitlines() if line.startswith("took "))

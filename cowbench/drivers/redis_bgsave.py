@@ -41,7 +41,7 @@ def run(load: Load) -> Counted:
     with tempfile.TemporaryDirectory(prefix="cowbench-redis-") as name:
         pid_file = Path(name) / "redis.pid"
         words = [program, *_settings(load, port, pid_file)]
-        with server(words, load.file, pid_file, signal.SIGTERM, lambda: _answers(port)) as pid, Client(port) as client:
+        with server(words, load, pid_file, signal.SIGTERM, lambda: _answers(port)) as pid, Client(port) as client:
             client.ask("DEBUG", "POPULATE", str(load.size), "key", str(VALUE_BYTES))
             return _drive(client, load, pid)
 

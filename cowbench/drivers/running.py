@@ -26,13 +26,14 @@ class Load:
 
     size: number of objects (keys, list elements, articles, rows in hundreds) that the program holds.
     seconds: about how long it is driven. seed: of everything that is drawn. file: the recording to make; None: the
-    program runs unrecorded.
+    program runs unrecorded. interval_ms: its resolution.
     """
 
     size: int
     seconds: float
     seed: int = 0
     file: Path | None = None
+    interval_ms: float = 10.0
 
 
 @dataclass(frozen=True)
@@ -69,15 +70,17 @@ def free_port() -> int:
     return port
 
 
-def command(words: Sequence[str], file: Path | None) -> list[str]:
-    """Return the command that runs `words`, recorded to `file` if one is given."""
-    recorder = [sys.executable, "-m", "cowbench", "record", "--output", str(file), "--"]
-    return [*(recorder if file else ()), *words]
+def command(words: Sequence[str], load: Load) -> list[str]:
+    """Return the command that runs `words`, recorded if the load names a file."""
+    if load.file is None:
+        return list(words)
+    settings = ["--output", str(load.file), "--interval", f"{load.interval_ms:g}"]
+    return [sys.executable, "-m", "cowbench", "record", *settings, "--", *words]
 
 
 @contextmanager
 def server(
-    words: Sequence[str], file: Path | None, pid_file: Path, end: signal.Signals, ready: Callable[[], bool]
+    words: Sequence[str], load: Load, pid_file: Path, end: signal.Signals, ready: Callable[[], bool]
 ) -> Iterator[int]:
     """Run a server that writes its process number to `pid_file`, and yield that number once it is `ready`.
 
@@ -86,7 +89,7 @@ def server(
     """
     log = pid_file.with_suffix(".log")
     with log.open("wb") as out:
-        process = subprocess.Popen(command(words, file), stdout=out, stderr=out, start_new_session=True)
+        process = subprocess.Popen(command(words, load), stdout=out, stderr=out, start_new_session=True)
     try:
         _wait(process, ready, log)
         yield int(pid_file.read_text(encoding="ascii").split()[0])
