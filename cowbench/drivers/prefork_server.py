@@ -8,6 +8,7 @@ Counted: nothing by the program itself; operations are requests answered.
 from __future__ import annotations
 
 import http.client
+import re
 import signal
 import tempfile
 import time
@@ -15,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from pathlib import Path
 
-from cowbench.drivers.running import Counted, Load, free_port, server, tool
+from cowbench.drivers.running import PATIENCE_S, Counted, Load, children, free_port, server, tool
 
 WORKERS, RECYCLED, CLIENTS = 4, 500, 4
 DEFAULT = Load(size=100_000, seconds=10.0)
@@ -27,8 +28,10 @@ def run(load: Load) -> Counted:
     with tempfile.TemporaryDirectory(prefix="cowbench-web-") as name:
         pid_file = Path(name) / "web.pid"
         words = [program, *_settings(load, port, pid_file)]
-        with server(words, load, pid_file, signal.SIGTERM, lambda: _answers(port)):
-            return _drive(port, load)
+        with server(words, load, pid_file, signal.SIGTERM, lambda: _answers(port)) as pid:
+            counted = _drive(port, load)
+            _calm(pid)
+            return counted
 
 
 def _settings(load: Load, port: int, pid_file: Path) -> list[str]:
@@ -56,6 +59,24 @@ def _drive(port: int, load: Load) -> Counted:
     with ThreadPoolExecutor(CLIENTS) as clients:
         done = clients.map(lambda n: _client(port, n, load.seed, begun + load.seconds), range(CLIENTS))
         return Counted(sum(done), time.monotonic() - begun)
+
+
+def _calm(pid: int) -> None:
+    """Wait until no worker is being replaced: one that is told to end while it does would be killed by that."""
+    until, calm = time.monotonic() + PATIENCE_S, 0
+    while calm < 3 and time.monotonic() < until:
+        time.sleep(0.1)
+        calm = calm + 1 if all(map(_heeds, children(pid))) else 0
+
+
+def _heeds(pid: int) -> bool:
+    """Return whether a process handles SIGTERM, which an interpreter on its way out does no more."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    except OSError:
+        return False
+    caught = int(re.findall(r"^SigCgt:\s*(\w+)", status, re.MULTILINE)[0], 16)
+    return bool(caught >> (signal.SIGTERM - 1) & 1)
 
 
 def _client(port: int, client: int, seed: int, until: float) -> int:

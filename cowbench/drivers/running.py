@@ -99,6 +99,11 @@ def server(
         raise KernelError(f"{words[0]} failed (exit code {process.returncode}): {_last_line(log)}")
 
 
+def children(pid: int) -> list[int]:
+    """Return the processes that one of one thread has forked and that are there still."""
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()]
+
+
 def _wait(process: subprocess.Popen[bytes], ready: Callable[[], bool], log: Path) -> None:
     until = time.monotonic() + PATIENCE_S
     while not ready():
