@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from cowbench.replay import Replay
 from tests.test_workloads import NAMES, load, probed
-from tests.workload_probe import Life, Probe
+from tests.workload_probe import Life, Pageset, Probe
 
 Check = Callable[[Any, Probe], None]
 
@@ -271,6 +272,40 @@ def short_memory(w: Any, p: Probe) -> None:
     assert free / held == pytest.approx(w.spare, abs=4 * w.spare / (3 * w.forks) ** 0.5)
 
 
+def redis_bgsave(w: Any, p: Probe) -> None:
+    first, second, third = (shared(life.parent_wrote, life) for life in p.lives)
+    assert 0.2 < first < 0.5 < second < third  # at three rates
+    assert all(shared(life.child_wrote, life) < 0.03 for life in p.lives)
+
+
+def python_pool(w: Any, p: Probe) -> None:
+    quarter = 200_000 * 24 / 4096 / 4  # pages; each has objects that are read
+    assert len(p.lives) == 3 * 4
+    assert max(life.alive for life in p.lives) == 1 + 4
+    assert mean([float(len(life.child_wrote)) for life in p.lives]) > quarter
+    assert all(shared(life.child_wrote, life) < 0.4 for life in p.lives)
+    assert all(shared(life.parent_wrote, life) < 0.15 for life in p.lives)
+
+
+def prefork_server(w: Any, p: Probe) -> None:
+    assert len(p.lives) > 4  # some are replaced
+    assert max(life.alive for life in p.lives) == 1 + 4
+    assert min(shared(life.child_wrote, life) for life in p.lives) > 0.8  # at the latest when it ends
+    assert all(shared(life.parent_wrote, life) < 0.1 for life in p.lives)
+
+
+def postgres_backends(w: Any, p: Probe) -> None:
+    assert 21 < max(life.alive for life in p.lives) < 30  # with its own helpers
+    assert all(shared(life.child_wrote, life) == pytest.approx(0.28, abs=0.05) for life in p.lives)
+    assert all(shared(life.parent_wrote, life) < 0.1 for life in p.lives)
+    assert all(len(life.inherited) < 1_000 for life in p.lives)  # no shared buffers among them
+
+
+def shared(pages: Pageset, life: Life) -> float:
+    """Return the share of what a child got that is among `pages`."""
+    return float(np.isin(life.inherited.numbers(), pages.numbers()).mean())
+
+
 CHECKS: dict[str, Check] = {name: globals()[name.removesuffix("_seq").removesuffix("_rand")] for name in NAMES}
 
 OTHER_SIZES: list[tuple[str, dict[str, Any]]] = [
@@ -311,8 +346,9 @@ OTHER_SIZES: list[tuple[str, dict[str, Any]]] = [
 ]
 
 
-def test_every_workload_is_tried_at_another_size() -> None:
-    assert {name for name, _ in OTHER_SIZES} | {"trace"} == set(NAMES)
+def test_every_workload_but_a_replay_is_tried_at_another_size() -> None:
+    replays = {name for name in NAMES if issubclass(load(name), Replay)}
+    assert {name for name, _ in OTHER_SIZES} | replays == set(NAMES)
 
 
 @pytest.mark.parametrize("name", NAMES)

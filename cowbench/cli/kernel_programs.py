@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,8 @@ if TYPE_CHECKING:
     from cowbench.drivers.outcome import Outcome, Part
 
 HEAD = ("program", "changed", "predicted", "off", "own counter", "counted", "predicted", "off")
+WIDTHS = (32, -9, -9, -8, 20, -9, -9, -8)
+"""Of the columns; negative ones are set to the right."""
 
 
 @click.command("programs")
@@ -52,7 +55,9 @@ def command(
     from cowbench.drivers import outcome, taskstats
     from cowbench.drivers.running import Load
     from cowbench.linux.era import era
+    from cowbench.record import ways
 
+    ways.check_here()
     chosen = [outcome.checked(name) for name in names] or outcome.PROGRAMS
     release = os.uname().release
     parsed = spec.parse("policy", policy or era(release))
@@ -61,10 +66,12 @@ def command(
         click.echo(f"the kernel's own counts of copies are left out: {why}")
     output.mkdir(parents=True, exist_ok=True)
     worst = 0.0
-    click.echo("\t".join(HEAD))
+    click.echo(_aligned(HEAD))
     for name in chosen:
         file, usual = output / f"{name}.jsonl.gz", outcome.driver(name)[1]
         load = Load(size or usual.size, seconds or usual.seconds, seed, file, interval)
+        runs = "recorded" if only_recorded else "alone, then recorded"
+        click.echo(f"{name}: {runs}, about {load.seconds:g} s and what it takes to start and end", err=True)
         done = outcome.drive(name, load, parsed.build(), alone=not only_recorded)
         _show(name, done)
         worst = max(worst, *(abs(part.off) for part in done.parts))
@@ -76,7 +83,7 @@ def command(
 def _show(name: str, outcome: Outcome) -> None:
     for part in outcome.parts:
         for line in _lines(part):
-            click.echo("\t".join(line))
+            click.echo(_aligned(line))
     kib = outcome.file.stat().st_size / 1024
     click.echo(f"{name}: {outcome.file} {kib:,.0f} KiB, {outcome.took_s:.1f} s, {_cost(outcome)}\n")
 
@@ -85,6 +92,11 @@ def _lines(part: Part) -> list[list[str]]:
     first = [part.name, f"{part.changed:,}", f"{part.predicted:,}", f"{part.off:+.2%}"]
     others = [[one.name, f"{one.counted:,}", f"{one.predicted:,}", f"{one.off:+.2%}"] for one in part.counters]
     return [first + others[0] if others else first, *([""] * 4 + other for other in others[1:])]
+
+
+def _aligned(words: Sequence[str]) -> str:
+    cells = (f"{word:{'<' if width > 0 else '>'}{abs(width)}}" for word, width in zip(words, WIDTHS, strict=False))
+    return "  ".join(cells).rstrip()
 
 
 def _cost(outcome: Outcome) -> str:
