@@ -12,10 +12,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from benchmarks import bench_counters, bench_model, cells
 from cowbench import costs, plugins, schema, spec, trial
+from cowbench.program_file import read_operations
 
 ROOT = Path(__file__).parents[1]
 
@@ -39,11 +41,21 @@ def test_a_workload_that_became_another_program_has_a_new_version(tmp_path: Path
 
 
 def sentinel(workload: str, version: int, folder: Path) -> cells.Sentinel:
-    """Return how a workload has to stand in SENTINELS: its digest is that of the operations it does, recorded."""
+    """Return how a workload has to stand in SENTINELS: its digest is that of its operations, in any form."""
     file = folder / f"{workload}.jsonl"
     always_reuse, load = spec.parse("policy", "always_reuse"), spec.parse("workload", workload)
     row = trial.measure(always_reuse, load, 0, costs.read_profile(), file)
-    return cells.Sentinel(version, hashlib.sha256(file.read_bytes()).hexdigest()[:8], bool(row["forks"]))
+    digest = hashlib.sha256()
+    for operation in read_operations(file):
+        digest.update(f"{operation.op} {[plain(value) for value in vars(operation).values()]}\n".encode())
+    return cells.Sentinel(version, digest.hexdigest()[:8], bool(row["forks"]))
+
+
+def plain(value: Any) -> Any:
+    """Return an argument of an operation as numbers and words, pages one by one."""
+    if isinstance(value, tuple):
+        return [[during.at, during.kind, plain(during.pages)] for during in value]
+    return list(value) if isinstance(value, range) else value.tolist() if isinstance(value, np.ndarray) else value
 
 
 def test_every_cell_counts_and_is_the_cell_that_a_run_would_have() -> None:
