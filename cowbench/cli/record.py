@@ -46,7 +46,21 @@ def command(
 
 def _tell(output: Path, outcome: Outcome) -> None:
     done = ", ".join(f"{count:,} {kind}" for kind, count in sorted(outcome.operations.items()))
-    click.echo(f"{output}: {outcome.ms / 1000:.1f} s, {output.stat().st_size:,} bytes; {outcome.why}", err=True)
-    click.echo(f"operations: {done}; {outcome.pages_written:,} pages written", err=True)
-    for what, count in outcome.missed.items():
-        click.echo(f"missed: {count:,} {what}", err=True)
+    lines = [
+        f"{output}: {outcome.ms / 1000:.1f} s, {output.stat().st_size:,} bytes; {outcome.why}",
+        f"operations: {done}; {outcome.pages_written:,} pages written",
+        _cost(outcome),
+        *(f"missed: {count:,} {what}" for what, count in sorted(outcome.missed.items())),
+    ]
+    click.echo("\n".join(lines), err=True)
+
+
+def _cost(outcome: Outcome) -> str:
+    cost = outcome.overhead
+    faults = cost.faults * cost.fault_ns / 1e6
+    share = (cost.waited_ms + faults) / max(outcome.ms, 1)
+    return (
+        f"overhead: it waited {cost.waited_ms:,.0f} ms for the recorder, and {cost.faults:,} writes took "
+        f"{cost.fault_ns / 1000:.1f} µs longer, {faults:,.0f} ms in all: {share:.1%} of the time recorded, over all "
+        f"processes; meanwhile looks kept another CPU busy for {cost.scanned_ms:,.0f} ms"
+    )

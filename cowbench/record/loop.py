@@ -11,7 +11,6 @@ from cowbench.record.messages import Mailbox
 from cowbench.record.script import Script
 from cowbench.record.tree import Costs, Tree
 from cowbench.record.watch import Watch
-from cowbench.recording import Overhead
 
 
 class Loop:
@@ -75,7 +74,7 @@ class Loop:
         self._messages()
         self._clock()
         self._tree.look()
-        self._script.writer.flush()
+        self._script.flush()
 
     def _clock(self) -> None:
         self._script.now((time.monotonic() - self._start) * 1000)
@@ -85,8 +84,3 @@ def on_signals(loop: Loop) -> None:
     """End the recording, not the program, at Ctrl-C or SIGTERM."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, loop.ask_to_end)
-
-
-def overhead(costs: Costs, fault_ns: float) -> Overhead:
-    """Return what recording took as a note."""
-    return Overhead(costs.waited * 1000, costs.scanned * 1000, costs.faults, fault_ns)

@@ -10,7 +10,7 @@ import struct
 from dataclasses import dataclass
 from enum import IntEnum
 
-_FORM = struct.Struct("32sIIQQQ")
+_FORM = struct.Struct("32sIIQQQQ")
 _CREDENTIALS = struct.Struct("iII")
 _ROOM = socket.CMSG_SPACE(2 * 4) + socket.CMSG_SPACE(_CREDENTIALS.size)
 _BUFFER = 1 << 20
@@ -37,7 +37,10 @@ class Kind(IntEnum):
 
 @dataclass
 class Message:
-    """One message. sender: its pid. tracker: the userfaultfd that came with it, or -1. number, a, b, c: by kind."""
+    """One message. sender: its pid. tracker: the userfaultfd that came with it, or -1. number, a, b, c: by kind.
+
+    waited: ns that the sender waited for answers before this one.
+    """
 
     kind: Kind
     sender: int
@@ -45,6 +48,7 @@ class Message:
     a: int
     b: int
     c: int
+    waited: int = 0
     tracker: int = -1
     _answer: int = -1
 
@@ -104,6 +108,6 @@ def _extras(extras: list[tuple[int, int, bytes]]) -> tuple[int, list[int]]:
 
 
 def _message(data: bytes, sender: int, passed: list[int]) -> Message:
-    _, kind, number, a, b, c = _FORM.unpack(data)
+    _, kind, number, a, b, c, waited = _FORM.unpack(data)
     answer, tracker = (*passed, -1, -1)[:2]
-    return Message(Kind(kind), sender, number, a, b, c, tracker, answer)
+    return Message(Kind(kind), sender, number, a, b, c, waited, tracker, answer)

@@ -48,14 +48,14 @@ class Untracked(Exception):
         self.found = found
 
 
-def touched(pagemap: int, start: int, stop: int, protect: bool = True) -> Numbers:
+def touched(pagemap: int, start: int, stop: int) -> Numbers:
     """Return the pages between two addresses that are not protected, and protect them.
 
     Those are the pages written since they were protected last, and among pages never protected also those that
     are empty or of files: see `anonymous`. Raises Untracked, and OSError if the process is gone.
     """
     # With this very mask, and nothing more, the kernel takes a way that is thirty times as fast as any other.
-    flags = _TRACKED_ONLY | (_PROTECT if protect else 0)
+    flags = _TRACKED_ONLY | _PROTECT
     found: list[Numbers] = []
     try:
         for regions in _regions(pagemap, start, stop, flags, (0, _WRITTEN, 0, _WRITTEN)):

@@ -22,6 +22,7 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #define TOKEN 32
@@ -33,7 +34,7 @@ enum kind { HELLO = 1, FORKING, CHILD, EXEC, EXIT, ADVICE, PROTECT, ASK, LOOK, P
 struct message {
 	char token[TOKEN];
 	uint32_t kind, number;
-	uint64_t a, b, c;
+	uint64_t a, b, c, waited; /* waited: ns that this process waited for answers so far */
 };
 
 static struct sockaddr_un recorder;
@@ -43,6 +44,7 @@ static volatile int silent = 1;
 static uint32_t forks; /* also the number of the fork that made this process */
 static pid_t self;     /* a child of vfork runs in its parent's memory: another pid, the same `self` */
 static int ended;
+static uint64_t waited;
 
 enum transfer { READ, PREAD, PREAD64, WRITE, PWRITE, PWRITE64, TRANSFERS };
 
@@ -99,6 +101,13 @@ static int post(const struct message *message, const int *passed, int count)
 	return sent < 0 ? -1 : 0;
 }
 
+static uint64_t clock_ns(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000000000ull + now.tv_nsec;
+}
+
 /* Wait until the recorder closes the other end, or is no more. */
 static void await_answer(int end)
 {
@@ -112,7 +121,8 @@ static void await_answer(int end)
 /* Send a message; with `wait`, return after the recorder has dealt with it. `fd`: a descriptor to hand over, or -1. */
 static void tell(enum kind kind, uint32_t number, uint64_t a, uint64_t b, uint64_t c, int fd, int wait)
 {
-	struct message message = {.kind = kind, .number = number, .a = a, .b = b, .c = c};
+	struct message message = {.kind = kind, .number = number, .a = a, .b = b, .c = c, .waited = waited};
+	uint64_t start = wait ? clock_ns() : 0;
 	int saved = errno, ends[2], passed[2] = {-1, -1}, count = 0;
 	if (silent)
 		return;
@@ -131,6 +141,7 @@ static void tell(enum kind kind, uint32_t number, uint64_t a, uint64_t b, uint64
 		if (!failed)
 			await_answer(ends[0]);
 		close(ends[0]);
+		__atomic_fetch_add(&waited, clock_ns() - start, __ATOMIC_RELAXED);
 	}
 	errno = saved;
 }
@@ -142,9 +153,10 @@ static void before_fork(void)
 
 static void in_child(void)
 {
-	tell(CHILD, forks, (uint64_t)getppid(), 0, 0, -1, 0);
 	self = getpid();
 	ended = 0;
+	waited = 0;
+	tell(CHILD, forks, (uint64_t)getppid(), 0, 0, -1, 0);
 }
 
 static int find_recorder(void)

@@ -6,18 +6,18 @@ import os
 import platform
 import subprocess
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from cowbench.errors import CowbenchError
+from cowbench.errors import CowbenchError, ProgramError, RecordError
 from cowbench.linux.build import built
 from cowbench.machine import MachineConfig
 from cowbench.record.launch import find, install, start
-from cowbench.record.loop import Loop, on_signals, overhead
+from cowbench.record.loop import Loop, on_signals
 from cowbench.record.messages import Mailbox
 from cowbench.record.script import Script
-from cowbench.record.ways import check_here
+from cowbench.record.ways import check_here, fault_ns
 from cowbench.recording import Facts, Overhead, RecordingWriter
 
 _PRIORITY = -15
@@ -51,41 +51,50 @@ class Outcome:
 def record(program: Sequence[str], output: Path, options: Options) -> Outcome:
     """Run a program and record it into `output`.
 
-    Raises RecordError if that cannot begin, ProgramError when the file cannot be written any more; the program then
-    runs on, and what was written till then can be read.
+    Raises RecordError if that cannot begin, or when the file cannot be written any more: the program then runs on, and
+    what was written till then can be read.
     """
     check_here()
     find(program[0])
     library = install(built(Path(__file__).with_name("preload.c"), _LIBRARY))
+    fault = fault_ns()
     facts = Facts(tuple(program), platform.release(), options.interval_ms, "userfaultfd", _now())
     writer = RecordingWriter(output, MachineConfig(), facts)
-    script = Script(writer)
     mailbox = Mailbox()
     try:
         process = start(program, library, mailbox.address)
     except CowbenchError:
         writer.close()
-        output.unlink()
+        if output.is_file():
+            output.unlink()
         raise
     os.setpriority(os.PRIO_PROCESS, 0, _PRIORITY)
+    script = Script(writer)
     loop = Loop(mailbox, script, options.interval_ms / 1000, options.seconds)
     on_signals(loop)
-    return _follow(loop, script, process, options)
-
-
-def _follow(loop: Loop, script: Script, process: subprocess.Popen[bytes], options: Options) -> Outcome:
-    try:
-        why = loop.run(process)
-        cost = overhead(loop.costs, 0.0)
-        script.end(cost, why, process.poll())
-        script.writer.close()
-    finally:
-        loop.close()
+    outcome = _follow(loop, script, process, fault)
     if options.stop and process.poll() is None:
         process.terminate()
-        process.wait()
-    status = process.poll()
-    return Outcome(why, script.ms, dict(script.operations), script.pages_written, dict(script.missed), cost, status)
+        outcome = replace(outcome, status=process.wait())
+    if not outcome.operations:
+        raise RecordError(f"nothing to record: {program[0]} never loaded {library}; is it set-user-id?")
+    return outcome
+
+
+def _follow(loop: Loop, script: Script, process: subprocess.Popen[bytes], fault: float) -> Outcome:
+    try:
+        why = loop.run(process)
+        costs = loop.costs
+        cost = Overhead(costs.waited * 1000, costs.scanned * 1000, costs.faults, fault)
+        script.end(cost, why, process.poll())
+        script.writer.close()
+    except ProgramError as error:
+        goes_on = f"; the program (pid {process.pid}) goes on unrecorded" if process.poll() is None else ""
+        raise RecordError(f"{error}; the recording ends after {script.ms / 1000:g} s{goes_on}") from None
+    finally:
+        loop.close()
+    missed = dict(script.missed)
+    return Outcome(why, script.ms, dict(script.operations), script.pages_written, missed, cost, process.poll())
 
 
 def _now() -> str:

@@ -28,6 +28,7 @@ class Script:
         self._numbering = Numbering()
         self._handles = self._references = 0
         self._ms, self._told = 0, -1
+        self._fresh = True
 
     def now(self, ms: float) -> None:
         """What follows happened up to `ms` after the start; kept as whole milliseconds."""
@@ -132,6 +133,12 @@ class Script:
         """Time of what came last."""
         return self._ms
 
+    def flush(self) -> None:
+        """Make all that was seen so far readable."""
+        if self._fresh:
+            self.writer.flush()
+            self._fresh = False
+
     def end(self, overhead: Overhead, why: str, status: int | None) -> None:
         """Say what was missed, what it cost, why it ends, and the exit status of the program if it has one."""
         for what, count in sorted(self.missed.items()):
@@ -141,6 +148,7 @@ class Script:
 
     def _add(self, operation: Operation) -> None:
         self._tell()
+        self._fresh = True
         self.writer.operation(operation)
         self.operations[operation.op] += 1
 

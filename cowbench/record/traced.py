@@ -28,7 +28,8 @@ class Traced:
 
     window: its frames since its last fork or birth by one, None before any. doubtful: pages that may look written
     although only the parent wrote them, just before the fork. leaving: it said that it
-    executes another program or ends. left: that is recorded. lost: looks that found no memory. life: its pidfd.
+    executes another program or ends. left: that is recorded. lost: looks that found no memory. waited: ns for the
+    recorder. life: its pidfd.
     memory: its pagemap. untracked: mappings that are left out.
     announced: ranges that it said it unmaps. freed: starts of what it freed lazily. spared: ranges children do not
     get, with how many pages of them that was said of.
@@ -45,6 +46,7 @@ class Traced:
     leaving: Kind | None = None
     left: bool = False
     lost: int = 0
+    waited: int = 0
     memory: int = -1
     life: int = -1
     untracked: set[Mapping] = field(default_factory=set)

@@ -47,7 +47,7 @@ class Unborn:
 
 @dataclass
 class Costs:
-    """What recording takes: s that processes waited and that scans took, pages that were protected and then written."""
+    """What recording takes: s that processes waited and that looks took, pages that were protected and then written."""
 
     waited: float = 0.0
     scanned: float = 0.0
@@ -71,21 +71,22 @@ class Tree:
     def hear(self, message: Message) -> None:
         """Take in a message, and let its sender go on."""
         process = self._processes.get(message.sender)
-        with self._waiting():
-            match message.kind:
-                case Kind.HELLO:
-                    self._begin(message, process)
-                case Kind.CHILD:
-                    self._born(message)
-                case Kind.FORKING if process:
-                    self._look(process)
-                    process.forking = message.number
-                case Kind.EXEC | Kind.EXIT if process:
-                    self._last_look(process)
-                    process.leaving = message.kind
-                case _ if process:
-                    self._effects.hear(process, message)
-            message.answer()
+        if process:
+            process.waited = message.waited
+        match message.kind:
+            case Kind.HELLO:
+                self._begin(message, process)
+            case Kind.CHILD:
+                self._born(message)
+            case Kind.FORKING if process:
+                self._look(process)
+                process.forking = message.number
+            case Kind.EXEC | Kind.EXIT if process:
+                self._last_look(process)
+                process.leaving = message.kind
+            case _ if process:
+                self._effects.hear(process, message)
+        message.answer()
 
     def look(self) -> None:
         """Look at all processes: an interval is over."""
@@ -110,7 +111,7 @@ class Tree:
             os.close(child.tracker)
 
     @contextmanager
-    def _waiting(self) -> Iterator[None]:
+    def _holding(self) -> Iterator[None]:
         start = time.monotonic()
         yield
         self.costs.waited += time.monotonic() - start
@@ -142,6 +143,7 @@ class Tree:
         self._watch.remove(process.tracker)
         self._watch.remove(process.life)
         self._effects.ended(process)
+        self.costs.waited += process.waited / 1e9
         self.script.missed.update({SHARED: pages_of(process.untracked)} if process.untracked else {})
         process.close()
 
@@ -229,7 +231,7 @@ class Tree:
         process = self._owner(descriptor)
         if process is None:
             return
-        with self._waiting():
+        with self._holding():
             late = self._look(process)
             self._look_at_kin(process)
             now = self._at_fork(process) if process.forking else None

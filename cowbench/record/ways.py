@@ -7,11 +7,13 @@ import errno
 import mmap
 import os
 import platform
+import statistics
 import sys
+import time
 
 from cowbench.errors import RecordError
 from cowbench.record import pagemap, tracker
-from cowbench.record.pagemap import PAGE
+from cowbench.record.pagemap import PAGE, Untracked
 
 _SYS_USERFAULTFD = 323
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -48,8 +50,40 @@ def tracks() -> bool:
         try:
             tracker.begin(own, tracker.TRACKING)
             return _tracks(own, memory)
+        except Untracked:
+            return False
         finally:
             os.close(own)
+
+
+def fault_ns() -> float:
+    """Measure what a write costs more because its page is protected, in ns. Raises OSError."""
+    own = _userfaultfd()
+    with mmap.mmap(-1, _SAMPLE * PAGE, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as memory:
+        try:
+            _write(memory)
+            tracker.begin(own, tracker.TRACKING)
+            return statistics.median(_faults(own, memory) for _ in range(_TIMES)) / _SAMPLE
+        finally:
+            os.close(own)
+
+
+_SAMPLE, _TIMES = 512, 5
+
+
+def _faults(own: int, memory: mmap.mmap) -> int:
+    start = pagemap.address(memory)
+    tracker.register(own, start, start + len(memory))
+    with open("/proc/self/pagemap", "rb", buffering=0) as file:
+        pagemap.touched(file.fileno(), start, start + len(memory))
+    return _write(memory) - _write(memory)
+
+
+def _write(memory: mmap.mmap) -> int:
+    start = time.perf_counter_ns()
+    for place in range(0, len(memory), PAGE):
+        memory[place] = 1
+    return time.perf_counter_ns() - start
 
 
 def _tracks(own: int, memory: mmap.mmap) -> bool:
