@@ -12,6 +12,8 @@ from cowbench.record.script import Script
 from cowbench.record.tree import Costs, Tree
 from cowbench.record.watch import Watch
 
+LATE = "looks that came late by an interval or more, as earlier ones took long"
+
 
 class Loop:
     """Records until all processes ended, `seconds` are over or a signal says so. interval: s between two looks."""
@@ -43,8 +45,7 @@ class Loop:
                 self._clock()
                 call()
             if time.monotonic() >= due:
-                self._tick()
-                due = max(due + self._interval, time.monotonic())
+                due = self._tick(due)
         self._messages()
         self._clock()
         self._tree.close()
@@ -70,11 +71,17 @@ class Loop:
             self._clock()
             self._tree.hear(message)
 
-    def _tick(self) -> None:
+    def _tick(self, due: float) -> float:
+        """Look at all; return when to do so again: not before a pause as long as the look, so that programs can run."""
+        begun = time.monotonic()
+        if begun - due > self._interval:
+            self._script.missed[LATE] += 1
         self._messages()
         self._clock()
         self._tree.look()
         self._script.flush()
+        ended = time.monotonic()
+        return max(due + self._interval, ended + (ended - begun))
 
     def _clock(self) -> None:
         self._script.now((time.monotonic() - self._start) * 1000)
