@@ -9,6 +9,7 @@ CowbenchError            one line for the terminal, exit code 2
 ├── StoreError           a result store that is not one, is newer, locked or cannot be written
 ├── ProfileError         a cost profile that cannot be read
 ├── KernelError          a real kernel that cannot be had, booted or talked to
+├── ClusterError         a cluster that cannot be reached, is lost, or whose workers would make other rows
 ├── StudyError           a study file that cannot be read, or an expression in it that fails
 ├── RecordError          a program that cannot be recorded here, or not at all
 └── HistoryError         asv results that are missing, unreadable or cannot be written
@@ -56,6 +57,10 @@ class ProfileError(CowbenchError):
 
 class KernelError(CowbenchError):
     """A real kernel, or a tool needed to reach it, is missing, does not start, or does not answer."""
+
+
+class ClusterError(CowbenchError):
+    """A Dask cluster cannot be reached, has gone, or has workers that lack something or would make other rows."""
 
 
 class StudyError(CowbenchError):

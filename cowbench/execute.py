@@ -11,12 +11,13 @@ import signal
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 TICK_S = 0.5
 """Finished cells are handed on at least this often."""
@@ -26,13 +27,15 @@ TICK_S = 0.5
 class Batch:
     """Some seeds of one policy on one workload, all as JSON so that any worker can run them.
 
-    record: program file to write the operations to.
+    keys: of the cells, seed by seed, by which a worker elsewhere tells that it would make the same rows. record:
+    program file to write the operations to.
     """
 
     policy: str
     workload: str
     profile: str
     seeds: tuple[int, ...]
+    keys: tuple[str, ...]
     record: str | None = None
 
 
@@ -71,45 +74,67 @@ def run_batch(batch: Batch) -> list[Outcome]:
     return outcomes
 
 
-def execute(batches: Iterable[Batch], jobs: int) -> Generator[list[Finished], None, None]:
-    """Run batches on `jobs` processes (1: in this one) and yield what finished, at least every TICK_S.
+class Workers(Protocol):
+    """What runs batches."""
+
+    def executor(self) -> AbstractContextManager[Executor]:
+        """Give an executor of `run_batch`; when it breaks, another is asked for.
+
+        It breaks a future whose worker died with BrokenExecutor, and if it goes on itself, that future only.
+        """
+
+    def window(self) -> int:
+        """Return how many batches may be under way now: enough to keep every worker busy."""
+
+
+def execute(batches: Iterable[Batch], workers: Workers) -> Generator[list[Finished], None, None]:
+    """Run batches on workers and yield what finished, at least every TICK_S.
 
     When a worker dies, everything it could have been running is run again cell by cell, alone; a cell that kills
-    its worker twice is given up and marked failed.
+    its worker again is given up and marked failed.
     """
     waiting, suspects = deque(batches), deque[Batch]()
     while waiting or suspects:
-        with _executor(jobs) as executor:
+        with workers.executor() as executor:
             alone = bool(suspects)
-            lost = yield from _drain(executor, suspects if alone else waiting, 1 if alone else 2 * jobs)
+            lost = yield from _drain(executor, suspects if alone else waiting, workers.window, 1 if alone else None)
         if alone:
             yield [(batch, [_given_up(batch)]) for batch in lost]
         else:
-            suspects.extend(replace(batch, seeds=(seed,)) for batch in lost for seed in batch.seeds)
+            suspects.extend(one for batch in lost for one in _single(batch))
 
 
-def _drain(executor: Executor, waiting: deque[Batch], window: int) -> Generator[list[Finished], None, list[Batch]]:
-    """Run what waits; return the batches that were lost when the executor broke."""
+def _single(batch: Batch) -> Iterator[Batch]:
+    for seed, key in zip(batch.seeds, batch.keys, strict=True):
+        yield replace(batch, seeds=(seed,), keys=(key,))
+
+
+def _drain(
+    executor: Executor, waiting: deque[Batch], window: Callable[[], int], most: int | None
+) -> Generator[list[Finished], None, list[Batch]]:
+    """Run what waits, `most` at a time, until the executor breaks for good; return the batches whose worker died."""
     running: dict[Future[list[Outcome]], Batch] = {}
+    lost: list[Batch] = []
     while waiting or running:
+        room = min(window(), most or len(waiting) + len(running)) - len(running)
         try:
-            while waiting and len(running) < window:
+            for _ in range(min(len(waiting), room)):
                 running[executor.submit(run_batch, waiting[0])] = waiting[0]
                 waiting.popleft()
         except BrokenExecutor:
-            return list(running.values())
+            if not running:
+                return lost
         done, _ = wait(running, TICK_S, FIRST_COMPLETED)
-        sound = [future for future in done if not isinstance(future.exception(), BrokenExecutor)]
-        yield [(running.pop(future), future.result()) for future in sound]
-        if len(sound) < len(done):
-            return list(running.values())
-    return []
+        broken = [future for future in done if isinstance(future.exception(), BrokenExecutor)]
+        yield [(running.pop(future), future.result()) for future in done.difference(broken)]
+        lost += [running.pop(future) for future in broken]
+    return lost
 
 
 def _given_up(batch: Batch) -> Outcome:
     from cowbench import trial
 
-    words = "the worker process died twice while it ran this cell (killed, or out of memory?); use fewer pages"
+    words = "its worker process died each time it ran this cell (killed, or out of memory?); use fewer pages"
     now = datetime.now(UTC).isoformat(timespec="milliseconds")
     return Outcome(batch.seeds[0], trial.failure(words), 0, now, 0.0)
 
@@ -137,8 +162,19 @@ class _Processes(ProcessPoolExecutor):
         self.shutdown(wait=True, cancel_futures=True)
 
 
-def _executor(jobs: int) -> Executor:
-    return _InProcess() if jobs == 1 else _Processes(jobs)
+@dataclass(frozen=True)
+class Processes:
+    """Processes of this machine; one: this process."""
+
+    jobs: int
+
+    def executor(self) -> AbstractContextManager[Executor]:
+        """Give an executor on so many processes."""
+        return _InProcess() if self.jobs == 1 else _Processes(self.jobs)
+
+    def window(self) -> int:
+        """Return two batches a process."""
+        return 2 * self.jobs
 
 
 def start_worker() -> None:

@@ -17,7 +17,7 @@ from cowbench import provenance
 from cowbench.again import own_files
 from cowbench.costs import CostProfile, read_profile
 from cowbench.errors import ParameterError
-from cowbench.execute import TICK_S, Batch, Outcome, execute
+from cowbench.execute import TICK_S, Batch, Outcome, Processes, Workers, execute
 from cowbench.grid import SEEDS, Cell, grid, specs
 from cowbench.schema import Row
 from cowbench.spec import PluginSpec
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 _BATCH = 4
 """Seeds a task: few enough that little is lost when a worker dies, enough to make its overhead small."""
+
+
+_HERE = Processes(1)
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ def sweep(
     store: Store,
     profile: CostProfile,
     *,
-    jobs: int = 1,
+    workers: Workers = _HERE,
     retry_failed: bool = False,
     record: Path | None = None,
     study: tuple[str, str] | None = None,
@@ -76,7 +79,7 @@ def sweep(
     run_id = store.begin_run(_now(), provenance.collect(profile, command, own_files(_used(cells)), looks))
     writer = _Writer(store, run_id, list(missing.values()), progress, report)
     batches = _batches(list(missing.values()), profile, record)
-    with closing(execute(batches, 1 if record else jobs)) as finished:
+    with closing(execute(batches, Processes(1) if record else workers)) as finished:
         try:
             for some in finished:
                 for batch, outcomes in some:
@@ -132,7 +135,7 @@ def run(
     costs = read_profile(Path(profile)) if profile is not None else read_profile()
     cells = grid(specs("policy", _texts(policies)), specs("workload", _texts(workloads)), seeds, costs)
     with tempfile.TemporaryDirectory() as folder, Store(Path(store or Path(folder, "rows.db"))) as rows:
-        sweep(cells, rows, costs, jobs=jobs, command="cowbench.run()")
+        sweep(cells, rows, costs, workers=Processes(jobs), command="cowbench.run()")
         wanted = {(cell.policy.text, cell.workload.text, cell.seed) for cell in cells}
         return to_frame([row for row in rows.rows() if (row["policy"], row["workload"], row["seed"]) in wanted])
 
@@ -149,13 +152,15 @@ def _batches(cells: list[Cell], profile: CostProfile, record: Path | None) -> It
     """Bundle cells of the same policy and workload."""
     text = profile.to_json()
     for (policy, workload), group in groupby(cells, lambda cell: (cell.policy, cell.workload)):
-        seeds = [cell.seed for cell in group]
-        for first in range(0, len(seeds), _BATCH):
+        same = list(group)
+        for first in range(0, len(same), _BATCH):
+            some = same[first : first + _BATCH]
             yield Batch(
                 policy.to_json(),
                 workload.to_json(),
                 text,
-                tuple(seeds[first : first + _BATCH]),
+                tuple(cell.seed for cell in some),
+                tuple(cell.key for cell in some),
                 None if record is None else str(record),
             )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import sys
 from collections.abc import Sequence
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
 @click.option("--seeds", type=click.IntRange(1), default=16, show_default=True, help="Seeds of a sampled workload.")
 @options.store
 @click.option("--jobs", "-j", type=click.IntRange(1), help="Processes; as many as there are CPUs if left out.")
+@options.executor
 @click.option("--profile", type=click.Path(path_type=Path), help="File of costs behind modelled times.")
 @click.option("--record", type=click.Path(dir_okay=False, path_type=Path), help="Write the one cell's operations here.")
 @click.option("--kernel", "-k", metavar="KERNEL", help="Run on a real kernel: host, a cached kernel or a bzImage.")
@@ -39,6 +39,7 @@ def command(
     seeds: int,
     store: Path,
     jobs: int | None,
+    executor: str | None,
     profile: Path | None,
     record: Path | None,
     kernel: str | None,
@@ -62,16 +63,17 @@ def command(
     if kernel is not None:
         from cowbench.cli import kernel_run
 
-        _refuse(
-            "says nothing to a real kernel", policies=policies, spec=trials, jobs=jobs, profile=profile, record=record
-        )
-        _refuse("says nothing to a real kernel", until_settled=until_settled, baseline=baseline, max_seeds=max_seeds)
+        why = "says nothing to a real kernel"
+        _refuse(why, policies=policies, spec=trials, jobs=jobs, executor=executor, profile=profile, record=record)
+        _refuse(why, until_settled=until_settled, baseline=baseline, max_seeds=max_seeds)
         kernel_run.run(kernel, workloads, seeds, store, retry_failed, quiet)
         return
     if until_settled:
         _refuse("has nothing to settle, so it does not go with --until-settled", spec=trials, record=record)
     else:
         _refuse("belongs to --until-settled", baseline=baseline, max_seeds=max_seeds)
+    if record is not None:
+        _refuse("does not go with --record, which runs its one cell here", executor=executor)
     from cowbench import again, costs, grid, sweep
     from cowbench.cli.progress import Reporter
     from cowbench.errors import ParameterError, PluginError
@@ -89,14 +91,14 @@ def command(
     )
     words = shlex.join(["cowbench", *sys.argv[1:]])
     ran: list[sweep.Progress] = []
-    with Store(store) as results, Reporter(quiet) as reporter:
+    with options.workers(executor, jobs) as workers, Store(store) as results, Reporter(quiet) as reporter:
 
         def fill(cells: Sequence[grid.Cell], looks: Sequence[int] = ()) -> None:
             done = sweep.sweep(
                 cells,
                 results,
                 prices,
-                jobs=jobs or os.cpu_count() or 1,
+                workers=workers,
                 retry_failed=retry_failed,
                 record=record,
                 looks=looks,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import sys
 from pathlib import Path
@@ -23,10 +22,19 @@ BROKEN = 1
 @click.argument("study")
 @options.store
 @click.option("--jobs", "-j", type=click.IntRange(1), help="Processes; as many as there are CPUs if left out.")
+@options.executor
 @click.option("--profile", type=click.Path(path_type=Path), help="File of costs behind modelled times.")
 @click.option("--retry-failed", is_flag=True, help="Run cells again that failed before.")
 @click.option("--quiet", "-q", is_flag=True, help="Say nothing but broken claims and errors.")
-def command(study: str, store: Path, jobs: int | None, profile: Path | None, retry_failed: bool, quiet: bool) -> None:
+def command(
+    study: str,
+    store: Path,
+    jobs: int | None,
+    executor: str | None,
+    profile: Path | None,
+    retry_failed: bool,
+    quiet: bool,
+) -> None:
     """Run the experiments of a STUDY and answer its questions.
 
     STUDY is a built-in one, such as seed-thread, or the path of a .toml file (docs/studies.md). What the store
@@ -41,14 +49,14 @@ def command(study: str, store: Path, jobs: int | None, profile: Path | None, ret
     asked = run.find(study)
     prices = costs.read_profile(profile) if profile else costs.read_profile()
     cells = run.cells(asked, prices)
-    with Store(store) as results:
+    with options.workers(executor, jobs) as workers, Store(store) as results:
         with Reporter(quiet) as reporter:
             try:
                 sweep.sweep(
                     cells,
                     results,
                     prices,
-                    jobs=jobs or os.cpu_count() or 1,
+                    workers=workers,
                     retry_failed=retry_failed,
                     study=(asked.name, asked.text),
                     command=shlex.join(["cowbench", *sys.argv[1:]]),
