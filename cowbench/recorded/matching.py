@@ -9,6 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from cowbench import costs, grid, spec, summary, sweep
+from cowbench.execute import Processes
 from cowbench.recorded.fit import Estimate, Fit
 from cowbench.report.model import Block, Bullets, Cell, Code, Line, Paragraph, Table, count
 from cowbench.spec import PluginSpec
@@ -47,7 +48,7 @@ def matches(
     prices = costs.read_profile()
     cells = grid.grid(policies, [recorded, fitted], seeds, prices)
     with tempfile.TemporaryDirectory(prefix="cowbench-") as folder, Store(Path(folder) / "fit.db") as store:
-        sweep.sweep(cells, store, prices, jobs=jobs, report=report)
+        sweep.sweep(cells, store, prices, workers=Processes(jobs), report=report)
         table = summary.table(store.rows(), "copies")
     return [
         Match(policy.text, *(table[policy.text, load.text].mean for load in (recorded, fitted))) for policy in policies
