@@ -102,7 +102,7 @@ def count_leaks(memory: Memory, process: ProcessState, pages: Pages) -> None:
     """Book the writes of `process` to its (writable) `pages`, duplicates included, that landed under an observer."""
     if not memory.tainted:
         return
-    words = process.words[np.asarray(pages, np.intp)]
+    words = process.words[pages.start : pages.stop] if isinstance(pages, range) else process.words[pages]
     frames = (words & NUMBER).astype(np.intp)
     seen = look(memory, process.cpu, frames, (words & EXCLUSIVE) != 0)
     book_leaks(memory, process, pages, observed(memory, process, frames, seen))

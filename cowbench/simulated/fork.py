@@ -66,6 +66,9 @@ class Walk:
             pages = pages[~self._skip[pages]]
         words = parent.words[pages]
         present = ((words & PRESENT) != 0) & (words & NUMBER != 0)
+        if present.all():
+            chosen, refcount = self._ask(pages, words)
+            return Candidates(pages.compress(chosen), refcount.compress(chosen))
         chosen = np.zeros(len(pages), np.bool_)
         refcount = np.zeros(len(pages), np.int32)
         chosen[present], refcount[present] = self._ask(pages[present], words[present])
@@ -79,7 +82,7 @@ class Walk:
         memory, parent = self.memory, self.parent
         frames = (words & NUMBER).astype(np.intp)
         seen = look(memory, parent.cpu, frames, (words & EXCLUSIVE) != 0)
-        facts = truth(memory, seen.mapcount > 1, parent.leads(pages) > 0)
+        facts = truth(memory, seen.mapcount > 1, parent.leads(pages) > 0) if memory.policy.sees_truth else None
         return ask(memory.policy.copy_early, self._view(frames, seen, facts)), seen.refcount
 
     def _view(self, frames: IntArray, seen: Columns, facts: Truth | None) -> ForkPages:
@@ -137,8 +140,10 @@ class Walk:
         self._count_entries(segment, whole)
         for start in range(segment.start, segment.stop, DENSE_BLOCK):
             block = slice(start, min(start + DENSE_BLOCK, segment.stop))
-            np.bitwise_and(parent.words[block], KEEP, out=parent.words[block])
-            child.words[block] = parent.words[block]
+            mine = parent.words[block]
+            if mine.max() > KEEP:  # a process that forks again has few entries to change
+                np.bitwise_and(mine, KEEP, out=mine)
+            child.words[block] = mine
         child.words[spared] = 0
         if parent.marks is not None and child.marks is not None:
             child.marks[segment] = parent.marks[segment]
@@ -233,9 +238,10 @@ class Walk:
             return np.zeros(0, np.intp)
         here = [r.pages for r in parent.held.values() if r.coherent and r.space is parent.space]
         pages = distinct_pages(here)
-        pages = pages[parent.leads(pages) > 0]
-        mine, theirs = parent.words[pages], child.words[pages]
-        same = (mine & (PRESENT | NUMBER)) == (theirs & (PRESENT | NUMBER))
+        mine, theirs = parent.words.take(pages), child.words.take(pages)
+        same = np.flatnonzero(((mine ^ theirs) & (PRESENT | NUMBER)) == 0)
+        pages, mine = pages[same], mine[same]
         present = (mine & PRESENT) != 0
         cached = self.memory.slots.frame[np.where(present, 0, mine & NUMBER)] != 0
-        return pages[same & (mine != ZERO_PAGE) & np.where(present, (mine & NUMBER) != 0, cached)]
+        kept = np.where(present, (mine & NUMBER) != 0, cached)
+        return pages[kept & (parent.leads(pages) > 0)]

@@ -35,24 +35,30 @@ def sleeping(tried: IntArray, copied: npt.NDArray[np.bool_], end: int) -> LockHo
     tried: pages in order, each after the lock was dropped for it; copied: whether a frame was got; end: where the
     walk ended. A page at `end` is one whose allocation failed fork: its lock was not taken again.
     """
-    tables = np.unique(tried // TABLE) * TABLE
-    again = tried < end
-    starts = np.concatenate((tables, tried[again]))
-    order = np.argsort(2 * starts + (np.arange(len(starts)) >= len(tables)), kind="stable")
-    copies = np.concatenate((np.zeros(len(tables), np.intp), copied[again].astype(np.intp)))[order]
-    starts = starts[order]
-    stops = np.minimum(np.append(starts[1:], end), np.minimum((starts // TABLE + 1) * TABLE, end))
-    codes = np.bincount((stops - starts) * 2 + copies)
+    table = tried // TABLE
+    begins = _begins(table)
+    stops = np.append(tried[1:], end)
+    lasts = np.append(begins[1:], len(tried)) - 1
+    stops[lasts] = np.minimum((table[lasts] + 1) * TABLE, end)
+    lengths = (stops - tried) * 2 + copied
+    before = (tried[begins] - table[begins] * TABLE) * 2
+    codes = np.bincount(np.concatenate((before, lengths[tried < end])))
     return {LockHold(int(code) // 2, int(code) % 2, 0): int(codes[code]) for code in np.flatnonzero(codes)}
 
 
 def atomic(tried: IntArray, copied: npt.NDArray[np.bool_], end: int) -> LockHolds:
     """As `sleeping`, with every allocation under the lock: one hold a table."""
-    tables, table = np.unique(tried // TABLE, return_inverse=True)
-    entries = np.minimum((tables + 1) * TABLE, end) - tables * TABLE
-    copies, allocations = np.bincount(table[copied], minlength=len(tables)), np.bincount(table)
+    table = tried // TABLE
+    begins = _begins(table)
+    entries = np.minimum((table[begins] + 1) * TABLE, end) - table[begins] * TABLE
+    copies, allocations = np.add.reduceat(copied.astype(np.intp), begins), np.diff(begins, append=len(tried))
     holds: LockHolds = {}
     for found in zip(entries.tolist(), copies.tolist(), allocations.tolist(), strict=True):
         hold = LockHold(*found)
         holds[hold] = holds.get(hold, 0) + 1
     return holds
+
+
+def _begins(table: IntArray) -> IntArray:
+    """Return where the numbers, which ascend, change, the first included."""
+    return np.concatenate(([0], np.flatnonzero(table[1:] != table[:-1]) + 1))

@@ -118,9 +118,9 @@ def _spread(size: int, at: IntArray, values: Mask) -> Mask:
     return mask
 
 
-def foreign(memory: Memory, process: ProcessState, numbers: IntArray) -> Mask:
-    """Return which frames have a live reference that `process` does not own."""
-    held = np.flatnonzero(memory.frames.owners[numbers])
+def _foreign(memory: Memory, process: ProcessState, numbers: IntArray, columns: Columns) -> Mask:
+    """Return which frames have a live reference that `process` does not own: all references are in the refcount."""
+    held = np.flatnonzero(columns.refcount != columns.mapcount)
     there = numbers[held]
     return _spread(len(numbers), held, memory.frames.owners[there] > process.owned(there))
 
@@ -132,7 +132,7 @@ def observed(
     others: Mask = columns.mapcount > mapped
     if not columns.settled:
         others |= columns.swap_count > swapped
-        others |= foreign(memory, process, numbers)
+        others |= _foreign(memory, process, numbers, columns)
     return others
 
 

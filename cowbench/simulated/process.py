@@ -132,7 +132,9 @@ def mapped_frames(words: npt.NDArray[np.uint32]) -> IntArray:
 
 def distinct_pages(batches: list[IntArray]) -> IntArray:
     """Return all pages of some batches, ascending, each once."""
-    marks = np.zeros(max((int(pages.max(initial=-1)) for pages in batches), default=-1) + 1, np.bool_)
-    for pages in batches:
-        marks[pages] = True
-    return np.flatnonzero(marks)
+    if not batches:
+        return np.empty(0, np.intp)
+    pages = np.sort(np.concatenate(batches), kind="stable")  # merges batches that ascend
+    first = np.ones(len(pages), np.bool_)
+    np.not_equal(pages[1:], pages[:-1], out=first[1:])
+    return pages if first.all() else pages.compress(first)

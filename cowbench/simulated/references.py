@@ -78,7 +78,7 @@ def take(memory: Memory, request: ReferenceState, handle: int) -> None:
         more = np.zeros(columns.high + columns.high // 2 + 64 - len(owner.references), np.uint32)
         owner.references = np.concatenate((owner.references, more))
     _count(memory, request, real, 1)
-    columns.map[real] |= LOOK
+    columns.map[real] = columns.map.take(real) | LOOK
     if len(real) < len(request.frames):
         request.zero_leads = request.frames == 0
     if request.coherent:
