@@ -19,7 +19,7 @@ from cowbench.errors import OutOfFrames
 from cowbench.generator import random_program, shrink
 from cowbench.machine import Machine, MachineConfig
 from cowbench.operations import Exec, Exit, Fork, Operation
-from cowbench.simulated import faults, fork, locks, zap
+from cowbench.simulated import faults, fork, frames, locks, zap
 from tests.modelled import modelled
 from tests.same_state import same_state
 from tests.twin import Twin
@@ -53,15 +53,26 @@ def draw_shape(rng: Generator) -> None:
     faults.BLOCK = int(rng.integers(3, 40)) if small else DEFAULTS[3]
     fork.DENSE_BLOCK = zap.DENSE_BLOCK = int(rng.integers(3, 40)) if small else DEFAULTS[4]
     locks.TABLE = twin_fork.TABLE = int(rng.integers(2, 20)) if small else DEFAULTS[5]
+    frames.MAX_SWEEP = int(rng.integers(1, 20)) if small else DEFAULTS[6]
 
 
 def restore_shape() -> None:
     """Set the model's thresholds back to what they were."""
-    fork.DENSE_PAGES, fork.DENSE_SHARE, fork.CROWD, faults.BLOCK, fork.DENSE_BLOCK, locks.TABLE = DEFAULTS
+    fork.DENSE_PAGES, fork.DENSE_SHARE, fork.CROWD, faults.BLOCK, fork.DENSE_BLOCK, locks.TABLE, frames.MAX_SWEEP = (
+        DEFAULTS
+    )
     zap.DENSE_BLOCK, twin_fork.TABLE = fork.DENSE_BLOCK, locks.TABLE
 
 
-DEFAULTS = (fork.DENSE_PAGES, fork.DENSE_SHARE, fork.CROWD, faults.BLOCK, fork.DENSE_BLOCK, locks.TABLE)
+DEFAULTS = (
+    fork.DENSE_PAGES,
+    fork.DENSE_SHARE,
+    fork.CROWD,
+    faults.BLOCK,
+    fork.DENSE_BLOCK,
+    locks.TABLE,
+    frames.MAX_SWEEP,
+)
 
 
 def draw_parameters(policy: str, rng: Generator) -> Parameters:

@@ -77,6 +77,7 @@ def _entry(word: int, mark: int) -> tuple[Any, ...]:
 def _frames(machine: SimulatedMachine) -> dict[int, dict[str, Any]]:
     frames = machine.memory.frames
     used = np.flatnonzero((frames.map[: frames.high] != 0) | (frames.extra[: frames.high] != 0))
+    assert np.count_nonzero(frames.map) == frames.used, "a frame is free exactly if its entry in map is 0"
     names = ("map", "extra", "state", "slot", "token", "group", "owners")
     columns = (getattr(frames, name)[used].tolist() for name in names)
     only_group = next(iter(frames.charges)) if len(frames.charges) == 1 else None

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import pairwise
 from time import process_time
-from typing import Protocol
 
 import numpy as np
 
@@ -14,20 +13,23 @@ from cowbench.machine import Pages, Process
 
 Clock = Callable[[], float]
 """Seconds: CPU time of this process where only it works, as other load hurts that less than wall time."""
+AT_ONCE = 1 << 12
+"""Pages of one write of an ageing process."""
 
 
-class Ageing(Verbs, Protocol):
-    """A machine that can be aged, too."""
+def populate_aged(machine: Verbs, pages: int) -> Process:
+    """As `populate`, but its frames lie in no order in a pool of 2 x `pages`, whatever way a machine hands them out.
 
-    def discard(self, process: Process, pages: Pages) -> None: ...
-
-
-def age(machine: Ageing, pages: int) -> None:
-    """Use 2 x `pages` frames and free them in random order: whoever comes next gets scattered memory."""
-    process = machine.spawn()
-    machine.write(process, range(2 * pages))
-    machine.discard(process, np.argsort(hashed(0, 0, 2 * pages), kind="stable"))
-    machine.exit(process)
+    Two processes take turns to write in random order; one of them is gone afterwards.
+    """
+    process, other = machine.spawn(), machine.spawn()
+    order = np.argsort(hashed(0, 0, pages), kind="stable")
+    for start in range(0, pages, AT_ONCE):
+        for writer in (process, other):
+            machine.write(writer, order[start : start + AT_ONCE])
+    machine.exit(other)
+    machine.exit(machine.fork(process))
+    return process
 
 
 def fork_and_exit(machine: Verbs, parent: Process, pages: int, clock: Clock = process_time) -> dict[str, float]:

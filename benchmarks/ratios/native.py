@@ -63,7 +63,6 @@ def _library(path: Path) -> ctypes.CDLL:
         "machine_read": (number, (machine, who, *batch)),
         "machine_fork": (who, (machine, who)),
         "machine_exit": (None, (machine, who)),
-        "machine_discard": (None, (machine, who, *batch)),
         "machine_take": (who, (machine, who, ctypes.c_int, *batch)),
         "machine_release": (None, (machine, who)),
     }
@@ -122,10 +121,6 @@ class CMachine:
     def exit(self, process: Process) -> None:
         self._operations += 1
         self._library.machine_exit(self._machine, process)
-
-    def discard(self, process: Process, pages: Pages) -> None:
-        self._operations += 1
-        self._library.machine_discard(self._machine, process, *_batch(pages))
 
     def pin(self, process: Process, pages: Pages) -> Reference:
         self._operations += 1

@@ -8,7 +8,7 @@ from time import perf_counter, process_time
 
 import numpy as np
 
-from benchmarks.ratios.forks import age, faults, fork_and_exit, quiet_fork
+from benchmarks.ratios.forks import faults, fork_and_exit, populate_aged, quiet_fork
 from benchmarks.ratios.measure import POLICY, Samples, available_memory, counts, gather, model, ratio
 from benchmarks.ratios.native import Kernel
 from benchmarks.ratios.programs import Verbs, one_in, populate
@@ -112,26 +112,26 @@ def _kernel_seconds(kernel: Kernel, faults: int) -> dict[str, float]:
 
 def _model_faults(pages: int, counted: Counts, aged: bool = False) -> dict[str, float]:
     machine = model(2 * pages)
-    if aged:
-        age(machine, pages)
-    seconds = faults(machine, populate(machine, pages), pages, one_in(10, pages, 1))
+    seconds = _faults(machine, pages, aged)
     counted.update(counts(machine))
     return seconds
 
 
 def _c_faults(setting: Setting, pages: int, counted: Counts, aged: bool = False) -> dict[str, float]:
     with setting.compiler.reference(2 * pages) as machine:
-        if aged:
-            age(machine, pages)
-        seconds = faults(machine, populate(machine, pages), pages, one_in(10, pages, 1))
+        seconds = _faults(machine, pages, aged)
         counted.update(counts(machine))
     return seconds
+
+
+def _faults(machine: Verbs, pages: int, aged: bool) -> dict[str, float]:
+    parent = populate_aged(machine, pages) if aged else populate(machine, pages)
+    return faults(machine, parent, pages, one_in(10, pages, 1))
 
 
 def _fork_samples(pages: int, rounds: int) -> Samples:
     """Fork a fresh and an aged process of `pages` pages in turns, and copy 8 B a page."""
     fresh, aged = model(2 * pages), model(2 * pages)
-    age(aged, pages)
     source, target = np.ones(pages, np.uint64), np.ones(pages, np.uint64)
 
     def copy() -> dict[str, float]:
@@ -140,8 +140,8 @@ def _fork_samples(pages: int, rounds: int) -> Samples:
         return {"memcpy": process_time() - start}
 
     takers: dict[str, Callable[[], dict[str, float]]] = {"memcpy": copy}
-    for name, machine in (("fresh", fresh), ("aged", aged)):
-        takers[name] = partial(fork_and_exit, machine, populate(machine, pages), pages)
+    for name, machine, fill in (("fresh", fresh, populate), ("aged", aged, populate_aged)):
+        takers[name] = partial(fork_and_exit, machine, fill(machine, pages), pages)
     return gather(rounds, takers, IN_A_ROW)
 
 

@@ -217,20 +217,6 @@ void machine_exit(machine *m, int who)
 	forget(m, p);
 }
 
-void machine_discard(machine *m, int who, const int64_t *pages, int64_t first, int64_t count)
-{
-	process *p = &m->processes[who];
-	lru_drain(m);
-	for (int64_t i = 0; i < count; i++) {
-		int64_t page = at(pages, first, i);
-		for (int kind = PIN; kind <= GET; kind++)
-			if (p->leading[kind])
-				p->leading[kind][page] = 0;
-		zap_page(m, p, page);
-		p->words[page] = 0;
-	}
-}
-
 /* Pin for writing (kind PIN) or get for reading (kind GET), both coherent; a get finds its pages present. */
 int machine_take(machine *m, int who, int kind, const int64_t *pages, int64_t first, int64_t count)
 {

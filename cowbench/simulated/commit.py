@@ -79,7 +79,7 @@ def _allocate(memory: Memory, task: Task, plan: Plan, firsts: int, seconds: int)
     """Take frames in order: at each position first the page's own, then its copy."""
     if not firsts + seconds:
         return NewFrames(_NO_FRAMES, _NO_FRAMES, _NO_FRAMES)
-    new = memory.frames.allocate(firsts + seconds, task.process.memcg)
+    new = memory.frames.allocate(firsts + seconds, task.process.memcg, task.process.own)
     one_kind = not (plan.swap and len(plan.absent)) and not any(part.swapped for part in plan.present)
     if not seconds and one_kind:
         return NewFrames(new, new, _NO_FRAMES, in_order=True)
@@ -119,13 +119,10 @@ def _fill(memory: Memory, task: Task, pages: Pages, at: IntArray, new: NewFrames
     here = place(pages, at if len(at) < len(pages) else None, len(at))
     mine = new.pages(at)
     zeros = int(np.count_nonzero(process.words[here] == ZERO_PAGE)) if process.zero_pages else 0
-    frames.map[mine] = 1
     frames.token[mine] = task.token or 0
-    process.words[here] = _entries_of(mine, _fresh_bits(memory, task))
-    if process.own is not None:
-        process.own[mine] = 1
+    process.words[here] = entries_of(mine, _fresh_bits(memory, task))
     if zeros and process.leading is not None:
-        lose(memory, process, _page_numbers(pages, at, len(at)))
+        lose(memory, process, page_numbers(pages, at, len(at)))
     _mark(process, here, task)
     process.present += len(at)
     process.zero_pages -= zeros
@@ -153,7 +150,7 @@ def _swap_in(memory: Memory, task: Task, pages: Pages, part: SwapPart, valid: in
     slots.count[names] -= 1
     through_cache = read[~part.fresh[read]]
     slots.cache(names[through_cache], cached[through_cache])
-    frames.map[cached] += np.uint16(1)
+    frames.map[np.delete(cached, read)] += np.uint16(1)  # those just read were mapped when allocated
     if process.own is not None:
         process.own[cached] = 1
     slots.release_unused(names[part.fresh[:k]])
@@ -170,7 +167,7 @@ def _swap_in(memory: Memory, task: Task, pages: Pages, part: SwapPart, valid: in
 
 def _rights(memory: Memory, task: Task, here: slice | IntArray) -> npt.NDArray[np.uint32] | np.uint32:
     """Return the bits an entry gets whose page is the process's own."""
-    exclusive = _exclusive(memory)
+    exclusive = exclusive_bit(memory)
     if task.access == "write":
         return exclusive | WRITE
     if not memory.flags.swapin_read_maps_writable:
@@ -243,20 +240,17 @@ def _reuse(
     count = len(frames) if which is None else len(which)
     here = place(pages, _positions(part, which, count), count)
     if task.access == "unshare":
-        task.process.words[here] |= _exclusive(memory)
+        task.process.words[here] |= exclusive_bit(memory)
         task.counts.unshare_reuse += count
         return
-    task.process.words[here] |= WRITE | _exclusive(memory)
+    task.process.words[here] |= WRITE | exclusive_bit(memory)
     _mark(task.process, here, task)
     task.counts.reuse += count
     memory.ledger.reuses += count
     if memory.listener is not None:
-        tell(memory, "reuses", task.process.handle, _page_numbers(pages, _positions(part, which, count), count))
+        tell(memory, "reuses", task.process.handle, page_numbers(pages, _positions(part, which, count), count))
     if task.token is not None:
-        if which is None and part.run is not None:
-            memory.frames.token[part.run.start : part.run.start + count] = task.token
-        else:
-            memory.frames.token[frames if which is None else frames.take(which)] = task.token
+        memory.frames.token[frames if which is None else frames.take(which)] = task.token
     if not memory.tainted:
         shared = part.shared[:count] if which is None else part.shared[which]
         memory.tainted = bool(shared.any())
@@ -277,44 +271,19 @@ def _copy(
     at = _positions(part, which, count)
     mine = new.copies(at, count)
     site = "swap_in" if part.swapped and task.site != "pin" else task.site
-    followed = None if memory.listener is None else _page_numbers(pages, at, count)
+    followed = None if memory.listener is None else page_numbers(pages, at, count)
     book_copies(memory, process, site, frames, part, which, followed)
     if process.leading is not None and not part.seen.settled:  # settled frames have no references to lose
-        lose(memory, process, _page_numbers(pages, at, count))
-    if task.token is None:
-        columns.token[mine] = columns.token[frames if which is None else frames.take(which)]
-    else:
-        columns.token[mine] = task.token
-    _unmap_old(memory, process, part, which, frames)
-    columns.map[mine] = 1
+        lose(memory, process, page_numbers(pages, at, count))
+    old = frames if which is None else frames.take(which)
+    columns.token[mine] = columns.token[old] if task.token is None else task.token
+    columns.map[old] -= np.uint16(1)
     if process.own is not None:
-        process.own[mine] = 1
-    _set_entries(process, pages, at, count, _entries_of(mine, _fresh_bits(memory, task)))
+        process.own[old] = 0
+    _set_entries(process, pages, at, count, entries_of(mine, _fresh_bits(memory, task)))
     if process.marks is not None or task.access != "write":
         _mark(process, place(pages, at, count), task)
     task.counts.copy += count
-
-
-def _unmap_old(
-    memory: Memory, process: ProcessState, part: PresentPart, which: IntArray | None, frames: IntArray
-) -> None:
-    """Take the process's mapping off its old frames: densely where they are consecutive and most are copied."""
-    size = len(frames)
-    if part.run is not None and (which is None or 2 * len(which) > size):
-        run = slice(part.run.start, part.run.start + size)
-        copied = ~part.reuse[:size]
-        memory.frames.map[run] -= copied
-        if process.own is not None:
-            process.own[run] = part.reuse[:size]
-        return
-    old = frames if which is None else frames.take(which)
-    if part.counts is None or not part.seen.settled:
-        memory.frames.map[old] -= np.uint16(1)
-    else:  # the counts gathered before still stand
-        before = part.counts[:size] if which is None else part.counts.take(which)
-        memory.frames.map[old] = before - np.uint16(1)
-    if process.own is not None:
-        process.own[old] = 0
 
 
 def _set_entries(
@@ -327,7 +296,7 @@ def _set_entries(
         process.words[place(pages, at, count)] = words
 
 
-def _entries_of(frames: Selection, bits: np.uint32) -> npt.NDArray[np.uint32]:
+def entries_of(frames: Selection, bits: np.uint32) -> npt.NDArray[np.uint32]:
     """Return entries with `bits` that map `frames`."""
     if isinstance(frames, slice):
         return np.arange(frames.start + int(bits), frames.stop + int(bits), dtype=np.uint32)
@@ -336,16 +305,16 @@ def _entries_of(frames: Selection, bits: np.uint32) -> npt.NDArray[np.uint32]:
     return words
 
 
-def _page_numbers(pages: Pages, at: IntArray | None, count: int) -> IntArray:
+def page_numbers(pages: Pages, at: IntArray | None, count: int) -> IntArray:
     here = place(pages, at, count)
     return np.arange(here.start, here.stop) if isinstance(here, slice) else here
 
 
-def _exclusive(memory: Memory) -> np.uint32:
+def exclusive_bit(memory: Memory) -> np.uint32:
     return EXCLUSIVE if memory.flags.anon_exclusive else np.uint32(0)
 
 
 def _fresh_bits(memory: Memory, task: Task) -> np.uint32:
     """Return the bits of an entry that maps a frame of the process's own."""
     write = WRITE if task.access == "write" else np.uint32(0)
-    return np.uint32(PRESENT | write | _exclusive(memory))
+    return np.uint32(PRESENT | write | exclusive_bit(memory))

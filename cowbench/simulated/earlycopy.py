@@ -90,7 +90,6 @@ class EarlyCopies:
         frames = memory.frames
         used, held = frames.used, len(memory.batches.held[self.parent.cpu])
         new = frames.allocate(count, self.payer)
-        frames.map[new] = 1
         flushed = len(memory.batches.enter(self.parent.cpu, new))
         memory.batches.mark(self.parent.cpu)
         before_flush = used + memory.batches.size - held if flushed else 0

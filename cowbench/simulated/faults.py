@@ -11,11 +11,12 @@ from cowbench.errors import OutOfFrames
 from cowbench.ledger import FaultCounts
 from cowbench.machine import Pages
 from cowbench.simulated.booking import count_leaks
-from cowbench.simulated.commit import Task, commit
+from cowbench.simulated.commit import Task, commit, page_numbers, place
 from cowbench.simulated.frames import IntArray
 from cowbench.simulated.memory import Memory
 from cowbench.simulated.plan import Plan, plan_faults
 from cowbench.simulated.process import ProcessState
+from cowbench.simulated.settled import serve_settled
 from cowbench.simulated.words import NUMBER, PRESENT, WRITE, ZERO_PAGE
 from cowbench.views import nowhere
 
@@ -33,9 +34,14 @@ def as_array(pages: Pages) -> IntArray:
     return np.arange(pages.start, pages.stop) if isinstance(pages, range) else pages
 
 
+def ascending(pages: IntArray) -> bool:
+    """Return whether each page is larger than the one before it."""
+    return bool((pages[1:] > pages[:-1]).all())
+
+
 def first_occurrences(pages: Pages) -> tuple[Pages, IntArray | None]:
     """Return the pages without repetitions, in order, and at which element each stands (None if there were none)."""
-    if isinstance(pages, range) or len(pages) < 2 or bool((pages[1:] > pages[:-1]).all()):
+    if isinstance(pages, range) or ascending(pages):
         return pages, None
     last = np.empty(int(pages.max()) + 1, np.uint32)
     order = np.arange(len(pages), dtype=np.uint32)
@@ -54,12 +60,16 @@ def entries(process: ProcessState, pages: Pages) -> npt.NDArray[np.uint32]:
 def resolve(memory: Memory, task: Task, pages: Pages, words: npt.NDArray[np.uint32]) -> int:
     """Take the faults of `task` on `pages` (unsatisfied, no duplicates), whose entries are `words`, in order.
 
-    Returns how many pages were served: all, or those before the first that found no frame.
+    Returns how many pages were served: all, or those before the first that found no frame. May overwrite `words`.
     """
     done = 0
     while done < len(pages):
-        rest = pages[done:] if done else pages
-        plan = plan_faults(memory, task.process, words[done:] if done else words, task.access)
+        rest, here = (pages[done:], words[done:]) if done else (pages, words)
+        settled = serve_settled(memory, task, rest, here)
+        done += settled
+        if settled:
+            continue
+        plan = plan_faults(memory, task.process, here, task.access)
         if plan.valid:
             commit(memory, task, rest, plan)
             done += plan.valid
@@ -123,25 +133,31 @@ def _write_block(memory: Memory, task: Task, block: Pages, words: npt.NDArray[np
     if words.max() < WRITE:
         return resolve(memory, task, block, words)
     if words.min() >= WRITE:
-        _store(memory, task, block, words)
+        _store(memory, task, place(block, None, len(block)), words)
         return len(block)
-    pages, ready = as_array(block), words >= WRITE
+    served = serve_settled(memory, task, block, words)
+    if served == len(block):
+        return served
+    if served:
+        block = block[served:]
+        return served + _write_block(memory, task, block, entries(task.process, block))
+    ready = words >= WRITE
     pending, written = np.flatnonzero(~ready), np.flatnonzero(ready)
     writable = words.take(written)
-    done = resolve(memory, task, pages.take(pending), words.take(pending))
-    served = len(pages) if done == len(pending) else int(pending[done])
-    if served < len(pages):
+    done = resolve(memory, task, page_numbers(block, pending, len(pending)), words.take(pending))
+    served = len(block) if done == len(pending) else int(pending[done])
+    if served < len(block):
         written = written[: int(np.searchsorted(written, served))]
-    _store(memory, task, pages.take(written), writable[: len(written)])
+    _store(memory, task, place(block, written, len(written)), writable[: len(written)])
     return served
 
 
-def _store(memory: Memory, task: Task, pages: Pages, words: npt.NDArray[np.uint32]) -> None:
+def _store(memory: Memory, task: Task, here: slice | IntArray, words: npt.NDArray[np.uint32]) -> None:
     """Write to pages that are writable already."""
     assert task.token is not None
     memory.frames.token[(words & NUMBER).astype(np.intp)] = task.token
     if task.process.marks is not None:
-        task.process.marks[as_array(pages)] = 0
+        task.process.marks[here] = 0
 
 
 def read_pages(memory: Memory, process: ProcessState, pages: Pages) -> None:
@@ -158,9 +174,9 @@ def read_faults(memory: Memory, process: ProcessState, pages: Pages, counts: Fau
     offset = 0
     for block in blocks(pages):
         words = entries(process, block)
-        missing = np.flatnonzero((words & PRESENT) == 0)
         served = len(block)
-        if len(missing):
+        if not np.bitwise_and.reduce(words) & PRESENT:
+            missing = np.flatnonzero((words & PRESENT) == 0)
             numbers, empty = as_array(block), words[missing] == 0
             swapped, absent = missing[~empty], missing[empty]
             done = resolve(memory, task, numbers[swapped], words[swapped])

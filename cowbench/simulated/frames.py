@@ -1,8 +1,8 @@
-"""Physical frames: counts, contents, charges and the queue of free ones.
+"""Physical frames: counts, contents, charges, and which are free.
 
 Refcount = mapcount + `extra`. The top bit of `map` (LOOK) says that `extra` or `state` is not zero, so that one 2-byte
-gather decides about most frames. Free frames are a queue in the order freed; if it is too short, never-used
-ones serve.
+gather decides about most frames. A frame is free exactly if its entry in `map` is 0: there is no list of free ones.
+Those used before are found by a sweep round the column; if there are too few, never-used ones serve.
 """
 
 from __future__ import annotations
@@ -15,10 +15,14 @@ from cowbench.errors import ProgramError
 IntArray = npt.NDArray[np.integer]
 Selection = slice | IntArray
 """Frame numbers: a slice where they are consecutive, else an array."""
+Own = npt.NDArray[np.uint8] | None
+"""A process's row with one byte a frame (see `ProcessState`), None where it has none."""
 
 LOOK = np.uint16(0x8000)
 COUNT = np.uint16(0x7FFF)
 MAX_SHARERS = 0x7FFF - 1
+MAX_SWEEP = 1 << 15
+"""Frames looked at in one step when free ones are sought: few, as the last step looks at some in vain."""
 
 SWAP_CACHE, WRITEBACK, LOCKED, SPECULATIVE, BATCHED = (np.uint8(1 << bit) for bit in range(5))
 CPU_SHIFT = np.uint8(5)
@@ -44,9 +48,7 @@ class Frames:
         self.slot = np.zeros(size, np.uint32)
         self.token = np.zeros(size, np.uint32)
         self.group = np.zeros(size, np.uint16)
-        self._queue = np.empty(size, np.uint32)
-        self._head = self._queued = 0
-        self.high = 1
+        self.high = self._next = 1
         self.free = frames
         self.used = self.peak = 0
         self.limits = limits
@@ -58,35 +60,74 @@ class Frames:
         limit = self.limits.get(group)
         return self.free if limit is None else max(0, min(self.free, limit - self.charges.get(group, 0)))
 
-    def allocate(self, count: int, group: int) -> Selection:
-        """Take `count` frames, charged to `group`; the caller checked `room` and books the peak."""
-        never_used = len(self.map) - self.high
-        fresh = 0 if count <= self._queued else min(count, never_used)
+    def allocate(self, count: int, group: int, own: Own = None) -> Selection:
+        """Take `count` frames for `group`, each mapped once, by the process with the row `own`.
+
+        The caller checked `room` and books the peak.
+        """
+        fresh = 0 if count < self.high - self.used else min(count, len(self.map) - self.high)
         taken: Selection = slice(self.high, self.high + fresh)
-        if fresh < count:
-            old = self._dequeue(count - fresh)
-            taken = np.concatenate((numbers(taken), numbers(old))) if fresh else old
+        self.map[taken] = 1
+        if own is not None:
+            own[taken] = 1
         self.high += fresh
+        self.used += fresh
+        if fresh < count:
+            old = self._sweep(count - fresh, own)
+            taken = np.concatenate((numbers(taken), numbers(old))) if fresh else old
         self.free -= count
-        self.used += count
         self.charges[group] = self.charges.get(group, 0) + count
         if len(self.charges) > 1:
             self.group[taken] = group
         return taken
 
+    def _sweep(self, count: int, own: Own) -> Selection:
+        """Take `count` freed frames: the next ones, ascending but for the wrap.
+
+        Stretches with less than the usual share of free frames are left until they have more: work goes by stretches.
+        """
+        found: list[IntArray] = []
+        while count:
+            freed, first = self.high - 1 - self.used, self._next
+            stop = min(first + min(64 + count * self.high // freed, MAX_SWEEP), self.high)
+            self._next = stop if stop < self.high else 1
+            idle = self.map[first:stop] == 0
+            here = int(np.count_nonzero(idle))
+            if here * self.high < freed * len(idle):
+                continue
+            there = np.flatnonzero(idle)
+            if here > count:
+                there = there[:count]
+                idle = idle[: there[-1] + 1]
+                self._next = first + len(idle)
+            self.map[first : first + len(idle)] += idle
+            if own is not None:
+                own[first : first + len(idle)] |= idle
+            found.append(there + first)
+            count -= len(there)
+            self.used += len(there)
+        taken = found[0] if len(found) == 1 else np.concatenate(found)
+        return consecutive(taken) or taken
+
     def release(self, frames: IntArray) -> None:
-        """Return frames to the queue that have neither counts nor states left."""
-        count = len(frames)
-        if not count:
-            return
-        self._enqueue(frames)
+        """Free frames whose entry in `map` became 0."""
+        self._uncharge(len(frames))
+        if len(self.charges) > 1:
+            for group, number in zip(*np.unique(self.group[frames], return_counts=True), strict=True):
+                self.charges[int(group)] -= int(number)
+
+    def release_marked(self, first: int, marks: npt.NDArray[np.bool_]) -> None:
+        """As `release`, for the frames `first` + i with marks[i]: they need not be named if all belong to one group."""
+        if len(self.charges) == 1:
+            self._uncharge(int(np.count_nonzero(marks)))
+        else:
+            self.release(np.flatnonzero(marks) + first)
+
+    def _uncharge(self, count: int) -> None:
         self.free += count
         self.used -= count
         if len(self.charges) == 1:
             self.charges[next(iter(self.charges))] -= count
-            return
-        for group, number in zip(*np.unique(self.group[frames], return_counts=True), strict=True):
-            self.charges[int(group)] -= int(number)
 
     def open_group(self, group: int) -> None:
         """Make a memory cgroup known, so that charges are told apart from now on."""
@@ -100,8 +141,11 @@ class Frames:
     def settle(self, frames: IntArray) -> None:
         """Clear LOOK where references and states are gone, and free what nothing refers to any more (no duplicates)."""
         done = frames[self.extra.take(frames) == 0]
-        counts, states = self.map.take(done) & COUNT, self.state.take(done)
-        self.map[done] = counts | (states != 0) * LOOK if states.any() else counts
+        counts = self.map.take(done) & COUNT
+        if self.odd:  # a frame without references has a state only if that was staged
+            self.map[done] = counts | (self.state.take(done) != 0) * LOOK
+        else:
+            self.map[done] = counts
         idle = done[counts == 0]
         self.map[idle] = 0
         self.state[idle] = 0
@@ -118,28 +162,11 @@ class Frames:
         self.release(idle)
         return idle
 
-    def _dequeue(self, count: int) -> Selection:
-        size = len(self._queue)
-        end = self._head + count
-        first = self._queue[self._head : min(end, size)]
-        taken = np.concatenate((first, self._queue[: end - size])) if end > size else first
-        self._head = end % size
-        self._queued -= count
-        return consecutive(taken) or taken.astype(np.intp)  # numpy converts any other index at every use
-
-    def _enqueue(self, frames: IntArray) -> None:
-        size = len(self._queue)
-        start = (self._head + self._queued) % size
-        first = min(len(frames), size - start)
-        self._queue[start : start + first] = frames[:first]
-        self._queue[: len(frames) - first] = frames[first:]
-        self._queued += len(frames)
-
 
 def consecutive(frames: IntArray) -> slice | None:
     """Return frames as a slice if they are consecutive: then all frame-side work is dense."""
     first, size = int(frames[0]), len(frames)
-    if int(frames[-1]) - first != size - 1 or not bool((frames[1:] - frames[:-1] == 1).all()):
+    if int(frames[-1]) - first != size - 1 or not bool((frames[1:] > frames[:-1]).all()):
         return None
     return slice(first, first + size)
 

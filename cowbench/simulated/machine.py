@@ -15,6 +15,7 @@ from cowbench.simulated.batches import Batches
 from cowbench.simulated.booking import count_leaks, tell
 from cowbench.simulated.faults import (
     as_array,
+    ascending,
     first_occurrences,
     out_of_frames,
     read_pages,
@@ -395,7 +396,8 @@ def checked(pages: Pages) -> tuple[Pages, int]:
         raise ProgramError(f"pages must be a range or a one-dimensional integer array, not {type(pages).__name__}")
     if not len(array):
         return array.astype(np.intp), 0
-    lowest, highest = int(array.min()), int(array.max())
+    ends = array[[0, -1]] if ascending(array) else (array.min(), array.max())
+    lowest, highest = int(ends[0]), int(ends[1])
     if lowest < 0 or highest >= MAX_PAGES:
         raise ProgramError(f"page {lowest if lowest < 0 else highest} is outside 0 to {MAX_PAGES - 1}")
     return array.astype(np.intp, copy=False), highest + 1

@@ -15,6 +15,7 @@ from cowbench.views import Mask
 Left = tuple[IntArray, IntArray]
 """Frames that pages left: positions and frames."""
 Times = IntArray
+NEVER: Times = np.zeros(0, np.intp)
 
 
 def enter_batch(

@@ -13,8 +13,8 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from cowbench.simulated.frames import IntArray, consecutive
-from cowbench.simulated.memory import Memory, ask, columns, look, observed, truth
+from cowbench.simulated.frames import IntArray
+from cowbench.simulated.memory import Memory, ask, look, observed, truth
 from cowbench.simulated.process import ProcessState
 from cowbench.simulated.words import EXCLUSIVE, NUMBER, PRESENT
 from cowbench.views import Columns, Mask, SwapIn, WriteFault, nowhere
@@ -44,24 +44,18 @@ class SwapPart:
 class PresentPart:
     """Present read-only pages. at: positions, or None for all. frames: 0 where the frame is yet to be read in.
 
-    run: the frames as a slice, if they are consecutive. counts: `Frames.map` as found, None for pages that come from
-    `SwapPart`. shared: somebody else observes the frame. waiting: positions in the local LRU batch already.
+    swapped: the pages come from `SwapPart`. shared: somebody else observes the frame. waiting: positions in the local
+    LRU batch already.
     """
 
     at: IntArray | None
     frames: IntArray
-    run: slice | None
-    counts: npt.NDArray[np.uint16] | None
+    swapped: bool
     view: WriteFault
     seen: Columns
     reuse: Mask
     shared: Mask
     waiting: IntArray
-
-    @property
-    def swapped(self) -> bool:
-        """These pages come from `SwapPart`."""
-        return self.counts is None
 
 
 @dataclass
@@ -87,7 +81,7 @@ def plan_faults(memory: Memory, process: ProcessState, words: npt.NDArray[np.uin
     """Decide the faults that `access` takes on pages with these entries (none of them satisfied as it is)."""
     none = nowhere(len(words))
     plan = Plan(len(words), none, none, none)
-    if access != "read" and _all_present(process, words):
+    if access != "read" and all_present(process, words):
         _plan_present(memory, process, words, None, access, plan)
     else:
         _plan_kinds(memory, process, words, access, plan)
@@ -95,7 +89,7 @@ def plan_faults(memory: Memory, process: ProcessState, words: npt.NDArray[np.uin
     return plan
 
 
-def _all_present(process: ProcessState, words: npt.NDArray[np.uint32]) -> bool:
+def all_present(process: ProcessState, words: npt.NDArray[np.uint32]) -> bool:
     """Return whether every entry maps a page other than the zero page."""
     if not np.bitwise_and.reduce(words) & PRESENT:
         return False
@@ -211,7 +205,7 @@ def _plan_denied(memory: Memory, process: ProcessState, which: IntArray, access:
         local=before.local[which],
         entering=before.entering[which],
     )
-    _ask_present(memory, process, swap.at[which], swap.frames[which], None, None, seen, access, plan)
+    _ask_present(memory, process, swap.at[which], swap.frames[which], True, seen, access, plan)
 
 
 def _plan_present(
@@ -223,13 +217,9 @@ def _plan_present(
     plan: Plan,
 ) -> None:
     here = words if at is None else words[at]
-    numbers = here & NUMBER
-    run = consecutive(numbers)
-    frames = numbers.astype(np.intp) if run is None else np.arange(run.start, run.stop)
-    counts = memory.frames.map.take(frames, mode="clip") if run is None else memory.frames.map[run].copy()
+    frames = (here & NUMBER).astype(np.intp)
     exclusive = (here & EXCLUSIVE) != 0 if memory.flags.anon_exclusive else nowhere(len(here))
-    seen = columns(memory, process.cpu, frames, counts, exclusive)
-    _ask_present(memory, process, at, frames, run, counts, seen, access, plan)
+    _ask_present(memory, process, at, frames, False, look(memory, process.cpu, frames, exclusive), access, plan)
 
 
 def _ask_present(
@@ -237,19 +227,18 @@ def _ask_present(
     process: ProcessState,
     at: IntArray | None,
     frames: IntArray,
-    run: slice | None,
-    counts: npt.NDArray[np.uint16] | None,
+    swapped: bool,
     seen: Columns,
     access: Access,
     plan: Plan,
 ) -> None:
     shared = observed(memory, process, frames, seen)
     waiting = _EMPTY
-    if counts is not None and not seen.settled:
+    if not swapped and not seen.settled:
         waiting = np.flatnonzero(seen.local) if at is None else at[np.flatnonzero(seen.local)]
     view = WriteFault(seen, process.space.mm, memory.config.stable_writes, access == "unshare", truth(memory, shared))
     reuse = ask(memory.policy.reuse, view)
-    plan.present.append(PresentPart(at, frames, run, counts, view, seen, reuse, shared, waiting))
+    plan.present.append(PresentPart(at, frames, swapped, view, seen, reuse, shared, waiting))
     plan.second = _with(plan.second, at, ~reuse)
     if view.drains.any():
         plan.drains = _with(plan.drains, at, view.drains)

@@ -76,8 +76,7 @@ def _unmap_dense(memory: Memory, process: ProcessState) -> None:
         np.subtract(counts, mine, out=counts)
         idle = np.equal(counts, 0, out=scratch[: len(counts)])
         idle &= mine.view(np.bool_)  # 0 or 1 in every byte
-        if idle.any():
-            columns.release(np.flatnonzero(idle) + start)
+        columns.release_marked(start, idle)
         if columns.odd:
             _free_unmapped(memory, np.flatnonzero((counts == LOOK) & (mine != 0)) + start)
 
