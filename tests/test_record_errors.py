@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from cowbench.errors import RecordError
-from cowbench.record import tracker, ways
+from cowbench.record import pagemap, tracker, ways
 from cowbench.recording import Cut
 from tests.recordings import NAP, Recording, actor, command, needs_root, record
 
@@ -31,31 +31,42 @@ def told(words: list[str], **settings: str) -> str:
 def test_who_is_not_root_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     with pytest.raises(RecordError, match=r"recording needs root: .* use sudo"):
-        ways.check_here()
+        ways.choose()
 
 
 def test_another_system_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "darwin")
     with pytest.raises(RecordError, match="works on Linux on x86-64 only, not on darwin"):
-        ways.check_here()
+        ways.choose()
 
 
 @needs_root
-@pytest.mark.parametrize(("error", "says"), [(errno.EINVAL, "Linux 6.7 or later"), (errno.EPERM, "CAP_SYS_PTRACE")])
-def test_a_kernel_that_cannot_tell_is_named(monkeypatch: pytest.MonkeyPatch, error: int, says: str) -> None:
+@pytest.mark.parametrize("error", [errno.EINVAL, errno.EPERM, errno.ENOSYS])
+def test_a_kernel_that_cannot_tell_is_named_and_another_way_is_taken(
+    monkeypatch: pytest.MonkeyPatch, error: int
+) -> None:
     def refuse(*_: object) -> None:
         raise OSError(error, "no")
 
     monkeypatch.setattr(tracker, "begin", refuse)
-    with pytest.raises(RecordError, match=says):
-        ways.check_here()
+    with pytest.raises(RecordError, match=r"Linux 6\.7 or later with CONFIG_USERFAULTFD, and the right CAP_SYS_PTRACE"):
+        ways.choose("userfaultfd")
+    assert ways.choose() in ("soft-dirty", "frame numbers")
 
 
 @needs_root
 def test_a_kernel_that_tells_wrongly_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tracker, "register", lambda *_: True)  # as of a kernel that accepts all and tracks nothing
-    with pytest.raises(RecordError, match="cannot tell which pages were written"):
-        ways.check_here()
+    assert ways.choose() != "userfaultfd"
+
+
+@needs_root
+def test_without_frame_numbers_there_is_no_way_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tracker, "register", lambda *_: True)
+    monkeypatch.setattr(pagemap, "marked", lambda _, pages: (pages, pages * 0, pages > 0))
+    monkeypatch.setattr(pagemap, "zero_frame", lambda: 0)
+    with pytest.raises(RecordError, match="CAP_SYS_ADMIN"):
+        ways.choose()
 
 
 @needs_root

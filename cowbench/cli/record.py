@@ -11,6 +11,10 @@ from cowbench.cli.duration import Duration
 
 if TYPE_CHECKING:
     from cowbench.record.run import Outcome
+    from cowbench.recording import Way
+
+
+_WAYS: dict[str, Way] = {"userfaultfd": "userfaultfd", "soft-dirty": "soft-dirty", "frames": "frame numbers"}
 
 
 @click.command("record", context_settings={"ignore_unknown_options": True})
@@ -19,6 +23,7 @@ if TYPE_CHECKING:
 @click.option("--interval", type=Duration("ms"), default="10ms", show_default=True, help="Between two looks.")
 @click.option("--for", "seconds", type=Duration("s"), help="End the recording after so long, as in 20s.")
 @click.option("--stop", is_flag=True, help="End the program, too, with SIGTERM when the recording ends.")
+@click.option("--way", type=click.Choice([*_WAYS]), help="How to find written pages.  [default: the best there is]")
 @click.argument("program", nargs=-1, type=click.UNPROCESSED)
 def command(
     output: Path | None,
@@ -26,6 +31,7 @@ def command(
     interval: float,
     seconds: float | None,
     stop: bool,
+    way: str | None,
     program: tuple[str, ...],
 ) -> None:
     """Run PROGRAM and record what it and its children do to their memory; or show what a recording holds."""
@@ -40,7 +46,7 @@ def command(
         raise click.UsageError("give --output FILE and the program to record, or --summary FILE")
     from cowbench.record.run import Options, record
 
-    outcome = record(program, output, Options(interval * 1000, seconds, stop))
+    outcome = record(program, output, Options(interval * 1000, seconds, stop, _WAYS[way] if way else None))
     _tell(output, outcome)
 
 
@@ -49,10 +55,20 @@ def _tell(output: Path, outcome: Outcome) -> None:
     lines = [
         f"{output}: {outcome.ms / 1000:.1f} s, {output.stat().st_size:,} bytes; {outcome.why}",
         f"operations: {done}; {outcome.pages_written:,} pages written",
-        _cost(outcome),
+        _told_by(outcome.way),
+        *([_cost(outcome)] if outcome.way == "userfaultfd" else []),
         *(f"missed: {count:,} {what}" for what, count in sorted(outcome.missed.items())),
     ]
     click.echo("\n".join(lines), err=True)
+
+
+def _told_by(way: Way) -> str:
+    if way == "frame numbers":
+        return (
+            "sampled: this way sees only writes that changed a frame, so replay it on the kernel it was made on; exact "
+            "recording takes Linux 6.7 or later with userfaultfd"
+        )
+    return f"written pages were told by {way}: none is missing, the order within an interval is not known"
 
 
 def _cost(outcome: Outcome) -> str:

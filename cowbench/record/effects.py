@@ -12,7 +12,6 @@ from pathlib import Path
 
 from cowbench.machine import Reference
 from cowbench.record.messages import Kind, Message
-from cowbench.record.pagemap import there
 from cowbench.record.script import Script
 from cowbench.record.traced import Traced
 from cowbench.record.tracker import Moved
@@ -85,7 +84,7 @@ class Effects:
         target = moved.target, moved.target + moved.length
         self.discarded(process, moved.source, moved.source + moved.length)
         self.discarded(process, *target)
-        pages, _ = there(process.memory, *target)
+        pages, _ = process.there(*target)
         self.script.missed[MOVED] += len(pages)
         self.script.write(process.handle, pages)
 

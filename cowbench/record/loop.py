@@ -7,10 +7,12 @@ import subprocess
 import time
 from types import FrameType
 
+from cowbench.record.looks import Costs
 from cowbench.record.messages import Mailbox
 from cowbench.record.script import Script
-from cowbench.record.tree import Costs, Tree
+from cowbench.record.tree import Tree
 from cowbench.record.watch import Watch
+from cowbench.recording import Way
 
 LATE = "looks that came late by an interval or more, as earlier ones took long"
 
@@ -18,10 +20,11 @@ LATE = "looks that came late by an interval or more, as earlier ones took long"
 class Loop:
     """Records until all processes ended, `seconds` are over or a signal says so. interval: s between two looks."""
 
-    def __init__(self, mailbox: Mailbox, script: Script, interval: float, seconds: float | None) -> None:
+    def __init__(self, mailbox: Mailbox, script: Script, interval: float, seconds: float | None, way: Way) -> None:
         self._mailbox, self._script, self._interval = mailbox, script, interval
+        self.way: Way = way
         self._watch = Watch()
-        self._tree = Tree(script, self._watch)
+        self._tree = Tree(script, self._watch, way)
         self._start = time.monotonic()
         self._stop = None if seconds is None else self._start + seconds
         self._asked = False

@@ -14,7 +14,8 @@ _HUGE = "/anon_hugepage"
 class Mapping:
     """A mapping from `start` to `stop` (bytes).
 
-    private: writes to it are copied on write. own: the kernel's, such as the vdso. huge: of hugetlb pages.
+    private: writes to it are copied on write. own: the kernel's, such as the vdso. huge: of hugetlb pages. usable: may
+    be read.
     """
 
     start: int
@@ -22,6 +23,7 @@ class Mapping:
     private: bool
     own: bool
     huge: bool
+    usable: bool
 
 
 def mappings(pid: int) -> Iterator[Mapping]:
@@ -31,4 +33,4 @@ def mappings(pid: int) -> Iterator[Mapping]:
         name = rest[0] if rest else ""
         start, stop = (int(address, 16) for address in span.split("-"))
         own = name in _KERNELS_OWN
-        yield Mapping(start, stop, rights.endswith("p") and not own, own, name.startswith(_HUGE))
+        yield Mapping(start, stop, rights.endswith("p") and not own, own, name.startswith(_HUGE), rights[0] == "r")

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 Numbers = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
 
 PAGE = 4096
 TOP = (1 << 47) - PAGE
@@ -34,6 +35,7 @@ found without telling how much that is."""
 _GAP = 32
 """Runs of pages with fewer pages between them are read from pagemap in one go."""
 
+_SOFT_DIRTY = np.uint64(1 << 55)
 _IS_PRESENT, _IS_SWAPPED, _IS_FILE, _FRAME = (np.uint64(bits) for bits in (1 << 63, 1 << 62, 1 << 61, (1 << 55) - 1))
 
 _SWAP_TYPE = _MARKER = np.uint64(31)
@@ -77,12 +79,17 @@ def there(pagemap: int, start: int = 0, stop: int = TOP) -> tuple[Numbers, Numbe
 
 def anonymous(pagemap: int, pages: Numbers) -> tuple[Numbers, Numbers]:
     """Return those of `pages` (ascending) that are anonymous memory, and their frames; -1 for one in swap."""
+    return marked(pagemap, pages)[:2]
+
+
+def marked(pagemap: int, pages: Numbers) -> tuple[Numbers, Numbers, Mask]:
+    """Return those of `pages` (ascending) that are anonymous memory, frames (-1: in swap), and soft-dirty marks."""
     entries = _entries(pagemap, pages)
     frames = np.where(entries & _IS_PRESENT, entries & _FRAME, np.uint64(_SWAP)).astype(np.int64)
     in_swap = (entries & _IS_SWAPPED != 0) & (entries & _SWAP_TYPE != _MARKER)
     mine = (in_swap | (entries & _IS_PRESENT != 0)) & (entries & _IS_FILE == 0) & (frames != zero_frame())
     frames[frames == _SWAP] = -1
-    return pages[mine], frames[mine]
+    return pages[mine], frames[mine], entries[mine] & _SOFT_DIRTY != 0
 
 
 _SWAP = 1 << 56

@@ -153,10 +153,11 @@ static void before_fork(void)
 
 static void in_child(void)
 {
+	pid_t parent = self; /* getppid() says otherwise once that one has ended */
 	self = getpid();
 	ended = 0;
 	waited = 0;
-	tell(CHILD, forks, (uint64_t)getppid(), 0, 0, -1, 0);
+	tell(CHILD, forks, (uint64_t)parent, 0, 0, -1, 0);
 }
 
 static int find_recorder(void)

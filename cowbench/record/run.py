@@ -17,8 +17,8 @@ from cowbench.record.launch import find, install, start
 from cowbench.record.loop import Loop, on_signals
 from cowbench.record.messages import Mailbox
 from cowbench.record.script import Script
-from cowbench.record.ways import check_here, fault_ns
-from cowbench.recording import Facts, Overhead, RecordingWriter
+from cowbench.record.ways import LAST, choose, fault_ns
+from cowbench.recording import Facts, Overhead, RecordingWriter, Way
 
 _PRIORITY = -15
 """Nice value of the recorder: whoever waits for it waits less, and what happens is seen when it happens."""
@@ -28,17 +28,22 @@ _LIBRARY = ("-shared", "-fPIC", "-O2", "-ldl")
 
 @dataclass(frozen=True)
 class Options:
-    """interval_ms: between two looks. seconds: when to end at the latest. stop: then end the program too."""
+    """interval_ms: between two looks. seconds: when to end at the latest. stop: then end the program, too.
+
+    way: how to find written pages; None: the best there is.
+    """
 
     interval_ms: float = 10.0
     seconds: float | None = None
     stop: bool = False
+    way: Way | None = None
 
 
 @dataclass(frozen=True)
 class Outcome:
     """What was recorded. operations: how many of each kind. status: the program's, None if it lives."""
 
+    way: Way
     why: str
     ms: float
     operations: dict[str, int]
@@ -54,11 +59,11 @@ def record(program: Sequence[str], output: Path, options: Options) -> Outcome:
     Raises RecordError if that cannot begin, or when the file cannot be written any more: the program then runs on, and
     what was written till then can be read.
     """
-    check_here()
+    way = choose(options.way)
     find(program[0])
     library = install(built(Path(__file__).with_name("preload.c"), _LIBRARY))
-    fault = fault_ns()
-    facts = Facts(tuple(program), platform.release(), options.interval_ms, "userfaultfd", _now())
+    fault = fault_ns() if way == "userfaultfd" else 0.0
+    facts = Facts(tuple(program), platform.release(), options.interval_ms, way, _now(), sampled=way == LAST)
     writer = RecordingWriter(output, MachineConfig(), facts)
     mailbox = Mailbox()
     try:
@@ -70,7 +75,7 @@ def record(program: Sequence[str], output: Path, options: Options) -> Outcome:
         raise
     os.setpriority(os.PRIO_PROCESS, 0, _PRIORITY)
     script = Script(writer)
-    loop = Loop(mailbox, script, options.interval_ms / 1000, options.seconds)
+    loop = Loop(mailbox, script, options.interval_ms / 1000, options.seconds, way)
     on_signals(loop)
     outcome = _follow(loop, script, process, fault)
     if options.stop and process.poll() is None:
@@ -94,7 +99,9 @@ def _follow(loop: Loop, script: Script, process: subprocess.Popen[bytes], fault:
     finally:
         loop.close()
     missed = dict(script.missed)
-    return Outcome(why, script.ms, dict(script.operations), script.pages_written, missed, cost, process.poll())
+    return Outcome(
+        loop.way, why, script.ms, dict(script.operations), script.pages_written, missed, cost, process.poll()
+    )
 
 
 def _now() -> str:

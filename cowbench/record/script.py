@@ -70,6 +70,11 @@ class Script:
         """Addresses from `start` to `stop` are empty again; pages never seen written there are left out."""
         self._known(ops.Discard, process, start, stop)
 
+    def vanish(self, process: Process, pages: Numbers) -> None:
+        """Pages are gone; how is not known."""
+        if len(pages):
+            self._add(ops.Discard(process, self.numbered(pages)))
+
     def dontfork(self, process: Process, start: int, stop: int, told: int = 0) -> int:
         """Children do not get pages between two addresses: said if those are more than `told`. Return how many."""
         pages = self._numbering.known(start // PAGE, -(-stop // PAGE))

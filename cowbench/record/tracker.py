@@ -70,12 +70,15 @@ def begin(tracker: int, features: int = TRACKING | EVENTS) -> None:
 
 
 def register(tracker: int, start: int, stop: int) -> bool:
-    """Track writes to the mappings from `start` to `stop` (bytes); False if the kernel refuses these."""
+    """Track writes to the mappings from `start` to `stop` (bytes); False if the kernel refuses these.
+
+    Raises ProcessLookupError if the process is gone.
+    """
     try:
         fcntl.ioctl(tracker, _REGISTER, bytearray(struct.pack("QQQQ", start, stop - start, _MODE_WRITE_PROTECT, 0)))
     except OSError as error:
         if error.errno in (errno.ESRCH, errno.ENOMEM):
-            raise
+            raise ProcessLookupError(errno.ESRCH, "the process is gone") from None
         return False
     return True
 

@@ -3,39 +3,87 @@
 from __future__ import annotations
 
 import ctypes
-import errno
 import mmap
 import os
 import platform
 import statistics
 import sys
 import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
 
 from cowbench.errors import RecordError
 from cowbench.record import pagemap, tracker
 from cowbench.record.pagemap import PAGE, Untracked
+from cowbench.recording import Way
 
 _SYS_USERFAULTFD = 323
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def check_here() -> None:
-    """Raise RecordError unless this machine, its kernel and this user can record."""
+def choose(asked: Way | None = None) -> Way:
+    """Return the way that was asked for, else the best one that works.
+
+    Raises RecordError if this machine, its kernel or this user cannot record so, or at all.
+    """
     if sys.platform != "linux" or platform.machine() != "x86_64":
         raise RecordError(f"recording works on Linux on x86-64 only, not on {sys.platform} on {platform.machine()}")
     if os.geteuid():
         raise RecordError("recording needs root: only root is told of another process's forks and frames; use sudo")
+    ways: tuple[Way, ...] = (asked,) if asked else get_args(Way)
+    for way in ways:
+        if _WAYS[way]():
+            return way
+    raise RecordError(f"kernel {platform.release()} cannot tell which pages were written: {_NEEDS[ways[-1]]}")
+
+
+def check_here() -> None:
+    """Raise RecordError unless recording is exact here."""
+    choose("userfaultfd")
+
+
+LAST: Way = "frame numbers"
+_NEEDS: dict[Way, str] = {
+    "userfaultfd": "that takes userfaultfd's asynchronous write protection and PAGEMAP_SCAN, so Linux 6.7 or later "
+    "with CONFIG_USERFAULTFD, and the right CAP_SYS_PTRACE",
+    "soft-dirty": "that takes soft-dirty marks, so CONFIG_MEM_SOFT_DIRTY",
+    LAST: "frame numbers are hidden, as the right CAP_SYS_ADMIN is lacking",
+}
+
+
+def _is_told_by_userfaultfd() -> bool:
     try:
-        works = tracks()
-    except OSError as error:
-        if error.errno == errno.EPERM:
-            raise RecordError("recording needs the right CAP_SYS_PTRACE, which this root lacks") from None
-        works = False
-    if not works:
-        raise RecordError(
-            f"kernel {platform.release()} cannot tell which pages were written: that takes userfaultfd's asynchronous "
-            "write protection and PAGEMAP_SCAN, so Linux 6.7 or later with CONFIG_USERFAULTFD"
-        )
+        return tracks()
+    except OSError:
+        return False
+
+
+def _is_told_by_soft_dirty() -> bool:
+    """Tell whether marks of a page vanish when cleared, and come back when it is written."""
+    with mmap.mmap(-1, PAGE, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as memory:
+        page = np.array([pagemap.address(memory) // PAGE])
+        marks = []
+        with open("/proc/self/pagemap", "rb", buffering=0) as file:
+            for _ in range(2):
+                memory[0] = 1
+                marks += pagemap.marked(file.fileno(), page)[2].tolist()
+                Path("/proc/self/clear_refs").write_text("4")
+                marks += pagemap.marked(file.fileno(), page)[2].tolist()
+    return marks == [True, False, True, False]
+
+
+def _is_told_by_frames() -> bool:
+    return pagemap.zero_frame() != 0
+
+
+_WAYS: dict[Way, Callable[[], bool]] = {
+    "userfaultfd": _is_told_by_userfaultfd,
+    "soft-dirty": _is_told_by_soft_dirty,
+    LAST: _is_told_by_frames,
+}
 
 
 def tracks() -> bool:

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from cowbench.machine import Process
-from cowbench.record import pagemap
 from cowbench.record.pagemap import PAGE, Numbers
 
 
@@ -26,11 +25,6 @@ class Window:
     frames: Numbers
     child: Process
     _gone: list[tuple[int, int]] = field(default_factory=list)
-
-    @classmethod
-    def open(cls, descriptor: int, child: Process) -> Window:
-        """Look at the frames of a process now. Raises OSError."""
-        return cls(*pagemap.there(descriptor), child)
 
     def copy(self) -> Window:
         """Return the same for the child that was forked."""
