@@ -105,4 +105,9 @@ def engine_files() -> Iterator[Path]:
 def _inputs(workload: PluginSpec) -> list[str]:
     """Hash the files that a workload reads; one that is not there fails its cell when that runs."""
     load: Workload = workload.build()
-    return [hashlib.sha256(file.read_bytes()).hexdigest() for file in load.files_read() if file.is_file()]
+    return [_contents(file) for file in load.files_read() if file.is_file()]
+
+
+def _contents(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

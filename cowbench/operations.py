@@ -27,8 +27,7 @@ class Operation:
 
     def apply(self, machine: Machine) -> None:
         """Carry the operation out."""
-        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        getattr(machine, self.op)(**values)
+        getattr(machine, self.op)(**vars(self))  # nothing but the fields: recordings have many operations
 
 
 @dataclass(frozen=True)

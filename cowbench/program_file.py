@@ -28,6 +28,7 @@ _READ = (1, 2)
 
 _PENDING = 1 << 20
 """Bytes that wait, at most, before they are compressed and written."""
+_JSON = json.JSONDecoder()
 UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError)
 """What reading a line may raise that is no operation."""
 
@@ -145,8 +146,8 @@ def read_records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         next(lines)
         for number, text in enumerate(lines, start=2):
             try:
-                record = json.loads(text)
-            except ValueError as error:
+                record = _JSON.decode(text.decode())
+            except (ValueError, RecursionError) as error:
                 if not text.endswith(b"\n"):
                     raise _CutShort(f"{path}:{number}: the last line is cut short; make the file again") from None
                 raise not_an_operation(path, number, error) from None
@@ -204,7 +205,7 @@ def _header(path: Path, text: bytes) -> dict[str, Any]:
     try:
         header: dict[str, Any] = json.loads(text)
         version = header["cowbench_program"]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise ProgramError(f"{path}:1: not a cowbench program file (no header line)") from None
     if version not in _READ:
         words = " and ".join(map(str, _READ))

@@ -225,6 +225,19 @@ def read_lines(path: Path) -> Iterator[Operation | Note]:
     yield last
 
 
+def cut_short(path: Path) -> Cut | None:
+    """Return where a recording was cut short; None if it is whole, or no recording. Raises ProgramError."""
+    if "recorded" not in read_first(path):
+        return None
+    ms = 0.0
+    for _, record in read_records(path):
+        if record.get("note") == Time.kind:
+            ms = record["ms"]
+        if record.get("note") == End.kind:
+            return None
+    return Cut(ms)
+
+
 def decode_note(record: dict[str, Any]) -> Note:
     """Read one note. Raises ValueError, KeyError or TypeError when it is not one."""
     values = dict(record)

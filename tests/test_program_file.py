@@ -43,6 +43,8 @@ HEADER = '{"cowbench_program": 1}\n'
     [
         ("", "1: not a cowbench program file"),
         ("[]\n", "1: not a cowbench program file"),
+        ("[" * 100_000, "1: not a cowbench program file"),
+        (HEADER + "[" * 100_000 + "\n", "2: not an operation"),
         ('{"cowbench_program": 3}\n', "1: program format 3, this cowbench reads 1 and 2"),
         ('{"cowbench_program": 1, "machine": {"frams": 3}}\n', "1: bad machine in the header"),
         (HEADER + "{\n", "2: not an operation"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import tracemalloc
 from collections.abc import Sequence
@@ -9,11 +10,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
+from cowbench import costs, plugins, spec, trial
+from cowbench.cli import cli
 from cowbench.errors import ProgramError
 from cowbench.machine import MachineConfig, Process
 from cowbench.operations import Exit, Fork, Operation, Spawn, Write, encode
-from cowbench.program_file import read_header, read_operations
+from cowbench.program_file import read_header, read_operations, replay_file, write_program
 from cowbench.recording import (
     Addresses,
     Counter,
@@ -27,10 +31,14 @@ from cowbench.recording import (
     Program,
     RecordingWriter,
     Time,
+    cut_short,
     read_facts,
     read_lines,
 )
+from cowbench.simulated import SimulatedMachine
+from tests.made_recording import Store, make
 
+PROFILE = costs.read_profile()
 FACTS = Facts(("redis-server", "--port", "0"), "6.18.5", 10, "userfaultfd", "2026-01-02T03:04:05+00:00")
 LINES: tuple[Operation | Note, ...] = (
     Spawn(),
@@ -185,3 +193,41 @@ def test_recordings_of_any_length_stream_in_and_out(tmp_path: Path) -> None:
     assert sum(isinstance(line, Write) for line in read_lines(path)) == 300
     assert tracemalloc.get_traced_memory()[1] < 1 << 20  # the pages alone are more than twice that
     tracemalloc.stop()
+
+
+def test_the_same_recording_gives_the_same_row_under_every_policy(tmp_path: Path) -> None:
+    make(tmp_path / "store.jsonl.gz", Store(pages=2000, seconds=2, every=1, life=0.4, written=20))
+    (tmp_path / "store.jsonl").write_bytes(gzip.decompress((tmp_path / "store.jsonl.gz").read_bytes()))
+    for name in plugins.available("policy"):
+        rows = [
+            trial.measure(spec.parse("policy", name), spec.parse("workload", f"trace:file={path}"), 0, PROFILE)
+            for path in (tmp_path / "store.jsonl.gz", tmp_path / "store.jsonl.gz", tmp_path / "store.jsonl")
+        ]
+        assert json.dumps(rows[0]) == json.dumps(rows[1]) == json.dumps(rows[2])
+        assert rows[0]["status"] == "ok"
+        assert rows[0]["forks"] == 2
+
+
+def test_a_replay_is_what_its_operations_do_one_by_one(tmp_path: Path) -> None:
+    make(tmp_path / "store.jsonl.gz", Store(pages=2000, seconds=2, every=1, life=0.4, written=20))
+    replayed, done = (SimulatedMachine(spec.parse("policy", "page_count").build()) for _ in range(2))
+    replay_file(tmp_path / "store.jsonl.gz", replayed)
+    for line in read_lines(tmp_path / "store.jsonl.gz"):
+        if isinstance(line, Operation):
+            line.apply(done)
+    assert replayed.ledger == done.ledger
+    assert 200 < replayed.ledger.copies["write_fault"] < 2 * 0.4 * 100 * 20
+
+
+def test_a_replay_says_that_its_recording_was_cut(tmp_path: Path) -> None:
+    path = tmp_path / "recording.jsonl.gz"
+    write(path, LINES[:6])
+    words = ["run", "-p", "anon_exclusive", "-w", f"trace:file={path}", "--store", str(tmp_path / "x.db"), "-j", "1"]
+    said = f"{path}: cut short after 0.02 s; all up to there is replayed"
+    assert said in CliRunner().invoke(cli, words).output
+    assert said in CliRunner().invoke(cli, ["trace", "view", "-p", "mapcount", str(path)]).output
+    write(path)
+    assert cut_short(path) is None
+    assert "cut short" not in CliRunner().invoke(cli, words).output
+    write_program(path, MachineConfig(), [Spawn()])
+    assert cut_short(path) is None

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cowbench.cli import options
+from cowbench.cli import cut, options
 
 if TYPE_CHECKING:
     from cowbench import grid, sweep
@@ -89,6 +89,8 @@ def command(
     cells = [cell for trial in trials for cell in again.from_spec(trial, seeds, prices)] or grid.grid(
         *chosen, seeds, prices
     )
+    if not quiet:
+        cut.warn(cell.workload for cell in cells)
     words = shlex.join(["cowbench", *sys.argv[1:]])
     ran: list[sweep.Progress] = []
     with options.workers(executor, jobs) as workers, Store(store) as results, Reporter(quiet) as reporter:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import click
 
+from cowbench.cli import cut
 from cowbench.errors import CowbenchError, ParameterError
 
 if TYPE_CHECKING:
@@ -62,7 +63,9 @@ def view(
     from cowbench import costs, spec, timeline
 
     prices = costs.read_profile(profile) if profile else costs.read_profile()
-    trial = timeline.follow(spec.parse("policy", policy), _workload(file, workload), seed, prices)
+    load = _workload(file, workload)
+    cut.warn([load])
+    trial = timeline.follow(spec.parse("policy", policy), load, seed, prices)
     if page is not None and not any(step.reaches(page) for step in trial.steps):
         raise ParameterError(f"no operation of this trial reaches page {page}; 'cowbench trace view' without --page")
     steps = [kept for step in trial.steps if (kept := _kept(step, page, only)) is not None]
