@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +15,7 @@ from cowbench import spec
 from cowbench.cli import cli
 from cowbench.errors import ParameterError, ProgramError
 from cowbench.machine import MachineConfig, Process
-from cowbench.operations import Discard, Dontfork, Exec, Exit, Fork, Operation, Pin, Spawn, Write
+from cowbench.operations import Discard, Dontfork, Exec, Exit, Fork, Operation, Pin, Recorder, Spawn, Write
 from cowbench.program_file import write_program
 from cowbench.recorded import first_writes as sampling
 from cowbench.recorded.first_writes import NEVER, NOT_SHARED, first_writes
@@ -23,6 +25,7 @@ from cowbench.recorded.popularity import Interval, Popularity, popularity, ranks
 from cowbench.recorded.summary import summarize
 from cowbench.recording import End, Note, RecordingWriter, Time
 from tests.made_recording import FACTS, Store, make, record_store
+from tests.workload_probe import Probe
 
 P0, P1 = Process(0), Process(1)
 
@@ -169,6 +172,27 @@ def test_pinned_shares_are_given_back(tmp_path: Path) -> None:
     assert dict(fit(pinned(tmp_path / "other", dontfork=True), "rdma_hidden_fork").workload.values)["dontfork"] is True
 
 
+def test_a_recorded_database_gives_its_parameters_back(tmp_path: Path) -> None:
+    text = "database_prefork:backends=9,connections=60,fewest=40,inherited=0.6,most=200,pages=300"
+    operations: list[Operation] = []
+    machine: Any = Recorder(Probe(), operations.append)
+    load = spec.parse("workload", text).build()
+    load.run(machine, np.random.default_rng(4))
+    lines = [replace(one, pages=np.unique(one.pages)) if isinstance(one, Write) else one for one in operations]
+    path = write(tmp_path / "recording", [*lines, Time(1000), End(1000, "all processes ended")])
+    found = fit(path, "database_prefork")
+    values = {one.name: one.value for one in found.estimates}
+    assert (values["pages"], values["connections"]) == (300, 60)
+    assert values["backends"] == 9  # of one moment, who goes is counted before who comes
+    assert values["fewest"] == pytest.approx(40, abs=15)
+    assert values["most"] == pytest.approx(200, abs=25)
+    assert values["inherited"] == pytest.approx(0.6, abs=0.02)
+    policies = [spec.parse("policy", "anon_exclusive")]
+    (one,) = matches(path, found.workload, policies, 4, 1, lambda progress: None)
+    assert one.ratio == pytest.approx(1, abs=0.08)
+    assert found.remarks == ()
+
+
 def test_what_a_workload_cannot_show_is_said(tmp_path: Path) -> None:
     path = write(
         tmp_path / "recording",
@@ -197,7 +221,17 @@ def test_what_a_workload_cannot_show_is_said(tmp_path: Path) -> None:
     assert "Children wrote 12.5% of the shared pages" in said
     assert "The parent wrote 5.0% to 50.0% in a child's life" in said
     assert "1 more forks were by other processes" in said
+    assert "forks came while a child lived" not in said
     assert "7 pages were pinned at once" in said
+
+
+def test_children_that_overlap_are_remarked_on(tmp_path: Path) -> None:
+    both: list[Operation | Note] = [Spawn(), Write(P0, range(2000)), Time(10), Fork(P0), Fork(P0), Time(30)]
+    path = write(tmp_path / "recording", [*both, Write(P0, range(50)), End(40, "all processes ended")])
+    assert "1 forks came while a child lived; the workload has one at a time." in fit(path, "snapshot_store").remarks
+    assert (
+        "The parent wrote 2.5% of the shared pages; the workload's never does." in fit(path, "database_prefork").remarks
+    )
 
 
 def test_a_parent_that_writes_nothing_has_the_least_rate(tmp_path: Path) -> None:

@@ -105,7 +105,7 @@ def write(path: Path, lines: Sequence[Operation | Note]) -> Path:
 
 def test_written_shares_count_pages_shared_at_the_fork_and_not_handed_back(path: Path) -> None:
     first, second = summarize(path).lives
-    assert first == Life(0, 1, 10, 20, until=50, ending="exit", by_parent=5, by_child=1)  # 1, 2, 3, 4, 7
+    assert first == Life(0, 1, 10, 20, until=50, ending="exit", by_parent=5, by_child=1, own=0)  # 1, 2, 3, 4, 7
     assert second == Life(0, 2, 40, 21, until=60, ending="exec", by_parent=1, by_child=0)
 
 

@@ -12,7 +12,7 @@ from cowbench.cli import blocks
 
 @click.command("fit")
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--workload", "-w", required=True, help="What to fit: snapshot_store or rdma_hidden_fork.")
+@click.option("--workload", "-w", required=True, help="snapshot_store, database_prefork or rdma_hidden_fork.")
 @click.option("--policy", "-p", "policies", multiple=True, metavar="SPEC", help="Policies to compare under; else all.")
 @click.option("--seeds", type=click.IntRange(1), default=4, show_default=True, help="Seeds of the fitted workload.")
 @click.option("--jobs", "-j", type=click.IntRange(1), help="Processes; as many as there are CPUs if left out.")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from pathlib import Path
 
 from cowbench import spec
@@ -92,7 +93,8 @@ def _every(summary: Summary, lives: Sequence[Life]) -> Estimate:
     gaps = [(after.at - before.at) / 1000 for before, after in pairwise(lives)]
     if not gaps:
         return Estimate("every", _round(summary.ms / 1000), "one fork: the whole recording")
-    return Estimate("every", _round(statistics.mean(gaps)), "mean time between forks", *_range(gaps))
+    least = 0.1  # of the workload; children that overlap are remarked on
+    return Estimate("every", max(least, _round(statistics.mean(gaps))), "mean time between forks", *_range(gaps))
 
 
 def _life_words(pages: int, seconds: Interval) -> tuple[str, float | None, float | None]:
@@ -125,6 +127,8 @@ def _not_shown(summary: Summary, parent: int, lives: Sequence[Life], found: Sequ
         remarks.append(
             f"The parent wrote {min(shares):.1%} to {max(shares):.1%} in a child's life; the workload is even."
         )
+    if overlapping := sum(after.at < before.until for before, after in pairwise(lives)):
+        remarks.append(f"{overlapping:,} forks came while a child lived; the workload has one at a time.")
     if others := len(summary.lives) - len(lives):
         remarks.append(f"{others:,} more forks were by other processes than {parent}; the workload has one that forks.")
     if summary.references:
@@ -156,8 +160,41 @@ def _rdma_hidden_fork(path: Path, summary: Summary) -> tuple[list[Estimate], lis
     return found, []
 
 
+def _database_prefork(path: Path, summary: Summary) -> tuple[list[Estimate], list[str]]:
+    """A server whose children write part of what they inherit, and pages of their own.
+
+    A child's draws among inherited pages are estimated from how many different ones it wrote: of n draws among p pages
+    all but p exp(-n/p) are repeats.
+    """
+    lives = [life for life in _forker(summary)[1] if life.shared]
+    pages = round(statistics.mean(life.shared for life in lives))
+    draws = [-pages * math.log1p(-min(life.by_child / life.shared, 1 - 0.5 / life.shared)) for life in lives]
+    writes = [drawn + life.own for drawn, life in zip(draws, lives, strict=True)]
+    share = sum(draws) / sum(writes) if any(writes) else 0.0
+    found = [
+        Estimate("pages", pages, "mean of what was shared at forks", *_range([life.shared for life in lives])),
+        Estimate("connections", len(lives), "forks"),
+        Estimate("backends", _most_at_once(lives), "most children at once"),
+        Estimate("fewest", max(1, round(min(writes))), "least that a child wrote, in draws of pages"),
+        Estimate("most", max(1, round(max(writes))), "most that a child wrote, in draws of pages"),
+        Estimate("inherited", _round(share), "share of these draws among inherited pages"),
+    ]
+    remarks = []
+    if by_parent := sum(life.by_parent for life in lives):
+        shared = sum(life.shared for life in lives)
+        remarks.append(f"The parent wrote {by_parent / shared:.1%} of the shared pages; the workload's never does.")
+    return found, remarks
+
+
+def _most_at_once(lives: Sequence[Life]) -> int:
+    """Return how many lives there were at once, at most."""
+    changes = sorted([(life.at, 1) for life in lives] + [(life.until, -1) for life in lives])
+    return max(accumulate(change for _, change in changes))
+
+
 FITS: dict[str, Callable[[Path, Summary], tuple[list[Estimate], list[str]]]] = {
     "snapshot_store": _snapshot_store,
     "rdma_hidden_fork": _rdma_hidden_fork,
+    "database_prefork": _database_prefork,
 }
 """Workloads that can be fitted."""

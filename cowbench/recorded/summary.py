@@ -65,7 +65,8 @@ class Life:
     """The time from a fork in which parent and child may share memory, ended by the exit or exec of either.
 
     shared: pages the child was given. by_parent, by_child: those of them that each wrote first after the fork, before
-    it handed them back; only these writes can need a copy. freed: those that the child handed back unwritten.
+    it handed them back; only these writes can need a copy. freed: those that the child handed back unwritten. own: how
+    many pages the child wrote where it had none.
     """
 
     parent: int
@@ -77,6 +78,7 @@ class Life:
     by_parent: int = 0
     by_child: int = 0
     freed: int = 0
+    own: int = 0
 
     @property
     def ms(self) -> float:
@@ -249,7 +251,8 @@ class _Watch:
         summary.processes[process].page_writes += len(pages)
         summary.working_set.write(process, pages, summary.ms)
         present = self.present[process] = _reach(self.present[process], pages)
-        self.sizes[process] += len(pages) - int(np.count_nonzero(present[pages]))
+        new = len(pages) - int(np.count_nonzero(present[pages]))
+        self.sizes[process] += new
         present[pages] = True
         summary.largest = max(summary.largest, self.sizes.total())
         for one in self.open:
@@ -260,6 +263,7 @@ class _Watch:
                     self.listener.wrote(one.number, first)
             elif one.life.child == process:
                 one.life.by_child += len(_take(one.child, pages))
+                one.life.own += new
 
     def _discard(self, process: Process, pages: npt.NDArray[np.intp]) -> None:
         self.sizes[process] -= len(_take(self.present[process], pages))
