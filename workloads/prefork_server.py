@@ -3,7 +3,7 @@
 Load: Debian's gunicorn 20.1 with --preload, 20,000 articles, four workers, each replaced after 500 requests, four
 clients; a request looks at 50 articles, and so writes their reference counts.
 Source: recorded on Linux 6.18 in intervals of 100 ms: `cowbench kernel programs prefork_server --size 20000 --seconds 2
---interval 100`; the driver is cowbench/drivers/prefork_server.py, docs/recordings.md holds it against the kernel.
+--interval 100`; the driver is cowbench/drivers/prefork_server.py, docs/real_programs.md holds it against the kernel.
 Scale: 25 MB, 4 workers and seconds instead of 250 MB, 16 workers and days; requests do little besides the touching.
 Differ: only the two bounds, as nothing is pinned.
 """

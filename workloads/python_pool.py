@@ -3,7 +3,7 @@
 Load: Python 3.11, a list of 200,000 floats, three pools of four workers that read every second object of a quarter;
 a read writes the object's reference count, so that its page is copied.
 Source: recorded on Linux 6.18 in intervals of 20 ms: `cowbench kernel programs python_pool --size 200000 --seconds 3
---interval 20`; the driver is cowbench/drivers/python_pool.py, docs/recordings.md holds it against the kernel.
+--interval 20`; the driver is cowbench/drivers/python_pool.py, docs/real_programs.md holds it against the kernel.
 Scale: 6 MB of list instead of gigabytes, so that what the interpreter itself writes weighs more.
 Differ: only the two bounds, as nothing is pinned: eager_copy copies the quarters that other workers read,
 always_reuse lets workers write each other's counts.

@@ -40,8 +40,8 @@ class Load:
 class Counted:
     """What a driven run gave.
 
-    operations, seconds: what clients asked for and got, and how long that took them. forks: what the program and the
-    kernel counted themselves, a dictionary a fork, empty where nobody counts; see the driver. pid: of the program.
+    operations, seconds: what clients got done who asked as fast as they could, and how long that took them. forks: what
+    the program and the kernel counted themselves, a dictionary a fork, empty where nobody counts; see the driver.
     """
 
     operations: int
