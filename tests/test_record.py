@@ -18,6 +18,9 @@ from tests.recordings import NAP, Recording, command, needs_root, record
 pytestmark = needs_root
 
 
+# What processes that share pages do at one moment has no order in a recording, so they take turns here.
+
+
 def test_each_interval_says_exactly_the_pages_written(tmp_path: Path) -> None:
     seen = record(tmp_path / "a", "w:0:1000", NAP, "w:0:1000:7", NAP, NAP, "w:5:6", "w:4095:4096", "r:2000:3000")
     assert seen.told("write", 0) == [[*range(1000)], [*range(0, 1000, 7)], [5, 4095]]
@@ -37,7 +40,7 @@ def test_a_child_has_its_own_writes_and_its_parent_those_before_the_fork(tmp_pat
 
 def test_the_model_copies_the_pages_whose_frames_changed(tmp_path: Path) -> None:
     child = ("f", "w:300:310", NAP, "w:0:20", NAP, "e")
-    words = ("w:0:1000", NAP, *child, "w:100:400", NAP, "d:0:50", *child, "w:500:600", "j", "j", "w:0:1000", NAP)
+    words = ("w:0:1000", NAP, *child, "w:100:400", "s:300", "d:0:50", *child, "w:500:600", "j", "j", "w:0:1000", NAP)
     seen = record(tmp_path / "a", *words)
     frames = seen.frames()
     assert sum(note.changed for note in frames) > 300 + 100
@@ -110,7 +113,7 @@ def test_references_of_the_kernel_last_as_long_as_they_do(tmp_path: Path) -> Non
 
 
 def test_a_pin_makes_the_fork_copy_and_the_model_knows_how_much(tmp_path: Path) -> None:
-    child = ("f", "w:100:103", NAP, "e")
+    child = ("f", "w:100:103", NAP, NAP, "e")
     seen = record(tmp_path / "a", "w:0:200", "p:0:64", NAP, *child, "w:0:10", "w:120:125", NAP, "j", NAP)
     frames = seen.frames()
     assert sum(note.changed for note in frames) == sum(note.changed for note in seen.predicted())

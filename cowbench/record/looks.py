@@ -74,6 +74,7 @@ class Looks:
         else:
             process.window = Window(*process.there(), process.handle)
         assert process.window is not None
+        self.script.appear(process.handle, process.window.pages)
         return process.window
 
     def _compare(self, process: Traced, before: Window) -> None:

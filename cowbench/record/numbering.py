@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from cowbench.record.pagemap import Numbers
+from cowbench.record.pagemap import Mask, Numbers
 from cowbench.recording import CHUNK
 
 
@@ -48,3 +48,31 @@ class Numbering:
             number = self._numbers[chunk] = len(self._numbers)
             self.fresh.append(chunk)
         return number
+
+
+class Marks:
+    """A mark for each page number; none at first."""
+
+    def __init__(self) -> None:
+        self._marks = np.zeros(CHUNK, np.bool_)
+
+    def copy(self) -> Marks:
+        """Return marks of their own that are the same."""
+        other = Marks()
+        other._marks = self._marks.copy()
+        return other
+
+    def mark(self, numbers: Numbers, on: bool) -> None:
+        """Set or clear marks of numbers, ascending."""
+        self._reach(numbers)
+        self._marks[numbers] = on
+
+    def at(self, numbers: Numbers) -> Mask:
+        """Return the marks of numbers, ascending."""
+        self._reach(numbers)
+        return self._marks[numbers]
+
+    def _reach(self, numbers: Numbers) -> None:
+        short = int(numbers[-1]) + 1 - len(self._marks) if len(numbers) else 0
+        if short > 0:
+            self._marks = np.concatenate((self._marks, np.zeros(max(short, len(self._marks)), np.bool_)))

@@ -12,7 +12,7 @@ import numpy as np
 from cowbench import operations as ops
 from cowbench.machine import Pages, Process, Reference
 from cowbench.operations import Operation
-from cowbench.record.numbering import Numbering
+from cowbench.record.numbering import Marks, Numbering
 from cowbench.record.pagemap import PAGE, Numbers
 from cowbench.recording import Addresses, End, Frames, Missed, Overhead, Program, RecordingWriter
 
@@ -26,6 +26,7 @@ class Script:
         self.operations: Counter[str] = Counter()
         self.pages_written = 0
         self._numbering = Numbering()
+        self._there: dict[Process, Marks] = {}
         self._handles = self._references = 0
         self._ms, self._told = 0, -1
         self._fresh = True
@@ -37,12 +38,16 @@ class Script:
     def spawn(self) -> Process:
         """A process that no recorded one forked."""
         self._add(ops.Spawn())
-        return self._handle()
+        process = self._handle()
+        self._there[process] = Marks()
+        return process
 
     def fork(self, parent: Process) -> Process:
         """A child of a recorded process."""
         self._add(ops.Fork(parent))
-        return self._handle()
+        child = self._handle()
+        self._there[child] = self._there[parent].copy()
+        return child
 
     def image(self, process: Process, pid: int) -> None:
         """Say what a process is, and what it executes."""
@@ -55,25 +60,47 @@ class Script:
     def exec(self, process: Process) -> None:
         """Its memory is replaced."""
         self._add(ops.Exec(process))
+        self._there[process] = Marks()
 
     def exit(self, process: Process) -> None:
         """It is gone."""
         self._add(ops.Exit(process))
+        del self._there[process]
 
     def write(self, process: Process, pages: Numbers) -> None:
         """Pages were written, in any order."""
         if len(pages):
-            self.pages_written += len(pages)
-            self._add(ops.Write(process, self.numbered(pages)))
+            self._write(process, self.numbered(pages))
+
+    def appear(self, process: Process, pages: Numbers) -> None:
+        """Pages are there; those that no operation put there are recorded as written.
+
+        The kernel fills a page for a system call that then does not write to it, and leaves its protection.
+        """
+        numbers = self.numbered(pages)
+        fresh = numbers[~self._there[process].at(numbers)]
+        if len(fresh):
+            self._write(process, fresh)
+
+    def _write(self, process: Process, numbers: Numbers) -> None:
+        self.pages_written += len(numbers)
+        self._there[process].mark(numbers, True)
+        self._add(ops.Write(process, numbers))
 
     def discard(self, process: Process, start: int, stop: int) -> None:
         """Addresses from `start` to `stop` are empty again; pages never seen written there are left out."""
-        self._known(ops.Discard, process, start, stop)
+        pages = self._numbering.known(start // PAGE, -(-stop // PAGE))
+        if len(pages):
+            self._discard(process, pages)
+
+    def _discard(self, process: Process, numbers: Numbers) -> None:
+        self._there[process].mark(numbers, False)
+        self._add(ops.Discard(process, numbers))
 
     def vanish(self, process: Process, pages: Numbers) -> None:
         """Pages are gone; how is not known."""
         if len(pages):
-            self._add(ops.Discard(process, self.numbered(pages)))
+            self._discard(process, self.numbered(pages))
 
     def dontfork(self, process: Process, start: int, stop: int, told: int = 0) -> int:
         """Children do not get pages between two addresses: said if those are more than `told`. Return how many."""
@@ -114,12 +141,13 @@ class Script:
     def _between(self, start: int, stop: int) -> Pages:
         return self.numbered(np.arange(start // PAGE, -(-stop // PAGE), dtype=np.int64))
 
-    def _reference(self, operation: Operation) -> Reference:
+    def _reference(self, operation: ops.Pin | ops.Get) -> Reference:
+        self._there[operation.process].mark(np.asarray(operation.pages), True)
         self._add(operation)
         self._references += 1
         return Reference(self._references - 1)
 
-    def numbered(self, pages: Numbers) -> Pages:
+    def numbered(self, pages: Numbers) -> Numbers:
         """Return the numbers of virtual pages, and note which addresses they have."""
         first = len(self._numbering)
         numbers = self._numbering.of(pages)
