@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from cowbench.report import figures
 from cowbench.report.model import Block, Bullets, Code, Figure, Line, Mark, Paragraph, Strong, Table, Words, count
 from cowbench.report.prose import plural, series
-from cowbench.report.releases import RELEASES, TIMES, Cost, Program, programs
+from cowbench.report.releases import RELEASES, TIMES, Cost, Program, programs, said_policy
 from cowbench.report.results import VERBS, Results
 from cowbench.report.section import Section
 from cowbench.summary import number
@@ -68,7 +68,7 @@ def _sentence(program: Program) -> Words:
         parts.append(words)
     parts.append(_times(program.costs))
     parts.append(_losses(program.costs))
-    return (Strong(program.name), f" ({program.workload}): {'; '.join(parts)}.")
+    return (Strong(program.name), f"{program.full_name.removeprefix(program.name)}: {'; '.join(parts)}.")
 
 
 def _grouped(said: Sequence[tuple[str, Cost]]) -> str:
@@ -97,7 +97,7 @@ def _losses(costs: Sequence[Cost]) -> str:
 
 def _meant(told: Sequence[Program]) -> Paragraph:
     names = {cost.release: cost.policy for program in told for cost in program.costs}
-    stands = series([f"{release}: {policy}" for release, policy in names.items()])
+    stands = series([f"{release}: {said_policy(release, policy)}" for release, policy in names.items()])
     return Paragraph(
         f"Each release is the policy that has its rules ({stands}). Times are counts times the costs of the profile: "
         "they differ between releases by what these do, not by how fast their code is.",
@@ -127,7 +127,7 @@ def _drawn(program: Program, name: str) -> Figure:
         _finish(left, "pages copied")
         _finish(right, "modelled time in the kernel, ms")
         left.set_yticks(range(len(bars)), [", ".join(cost.release for cost in same) for same in bars])
-        caption = f"{program.name} ({program.workload}) on {series([cost.release for cost in program.costs])}"
+        caption = f"{program.full_name} on {series([cost.release for cost in program.costs])}"
         alt = f"{caption}: pages copied and modelled time; numbers in the table below"
         return figures.finish(drawn, name, caption, alt, marks)
 

@@ -111,6 +111,20 @@ def test_the_policy_of_the_very_release_is_preferred(tmp_path: Path) -> None:
     assert f"cowbench run -w trace:file={path} -p mapcount,page_count_5_18" in note
 
 
+def test_a_neighbouring_release_is_named(tmp_path: Path) -> None:
+    blocks = built(replayed(record(tmp_path / "saving.jsonl", SAVING)))
+    (note,) = (text for text in said(blocks) if text.startswith("Each release is"))
+    assert (
+        "5.4: mapcount, 5.10: has_pinned as in 5.17, 5.18: page_count_5_18 and 6.12: anon_exclusive as in 6.19" in note
+    )
+
+
+def test_a_workload_that_is_a_recording_goes_by_its_own_name() -> None:
+    load, prices = spec.parse("workload", "postgres_backends"), costs.read_profile()
+    blocks = built([trial.run_trial(spec.parse("policy", "mapcount"), load, 0, prices)])
+    assert [text for text in said(blocks) if text.startswith("postgres_backends: ")]
+
+
 @pytest.mark.parametrize("policies", RELEASES.values())
 def test_every_release_has_policies_that_are_there(policies: Sequence[str]) -> None:
     assert [spec.parse("policy", text).text for text in policies] == list(policies)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from cowbench import plugins
+from cowbench import plugins, spec
 from cowbench.errors import CowbenchError
 from cowbench.recording import Facts, read_facts
 from cowbench.replay import Replay
@@ -60,8 +60,13 @@ class Program:
 
     @property
     def name(self) -> str:
-        """What was run, without its folder."""
-        return Path(self.facts.program[0]).name if self.facts.program else self.workload
+        """What to call it: a workload that is this recording by its own name, else what was run, without its folder."""
+        return Path(self.facts.program[0]).name if ":" in self.workload and self.facts.program else self.workload
+
+    @property
+    def full_name(self) -> str:
+        """The name, with the spec of the workload if that says more."""
+        return self.name if self.name == self.workload else f"{self.name} ({self.workload})"
 
 
 def programs(results: Results) -> tuple[list[Program], list[str]]:
@@ -78,6 +83,14 @@ def programs(results: Results) -> tuple[list[Program], list[str]]:
         elif (facts := _facts(file)) is not None:
             found.append(Program(workload, facts, _costs(rows)))
     return found, gone
+
+
+def said_policy(release: str, policy: str) -> str:
+    """Name the policy that stands for a release, and the release it is of if that is another."""
+    if policy == RELEASES[release][0]:
+        return policy
+    values = spec.parse("policy", policy).build().values()
+    return f"{policy} as in {values.get('kernel') or values.get('variant')}"
 
 
 def _file(row: Row) -> Path | None:
