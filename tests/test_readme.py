@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from cowbench.cli import cli
+from tests.made_recording import Store, make
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, flags=re.DOTALL)
@@ -33,10 +34,11 @@ def test_the_commands_run_in_order_with_the_policy_of_the_example(
     assert len([line for line in policy.splitlines() if line.strip()]) <= 10
     name = re.findall(r"Save this as `(\w+\.py)`", README)[0]
     Path(name).write_text(policy)
+    make(Path("redis.jsonl.gz"), Store(pages=1500, seconds=2, every=1, life=0.4, written=20))  # that needs root
     for line in COMMANDS:
         words = shlex.split(line, comments=True)
         if words[0] == "cowbench":
-            fast = ["--jobs", "1"] if words[1] == "run" else []
+            fast = ["--jobs", "1"] if words[1] in ("run", "fit") else []
             result = CliRunner().invoke(cli, words[1:] + fast)
             assert result.exit_code == 0, (line, result.output)
     assert "two_references" in Path("report/index.html").read_text()
