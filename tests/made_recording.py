@@ -39,7 +39,7 @@ def make(path: Path, store: Store, seed: int = 0) -> None:
     parent, child = Process(0), Process(0)
     writer.operation(Spawn())
     writer.note(Program(parent, 4711, "/usr/bin/redis-server"))
-    writer.note(Addresses(0, tuple(range(HEAP, HEAP + store.pages // CHUNK))))
+    writer.note(Addresses(0, tuple(range(HEAP, HEAP - (-store.pages // CHUNK)))))
     writer.operation(Write(parent, range(store.pages)))
     steps = round(1000 * store.seconds / store.interval_ms)
     every, life = (round(1000 * time / store.interval_ms) for time in (store.every, store.life))

@@ -173,6 +173,14 @@ def test_the_picture_of_a_long_recording_is_no_larger(tmp_path: Path) -> None:
     assert map_.counts[:, 1:].any(axis=0).all()
 
 
+def test_chunks_whose_address_is_not_known_follow_the_others(tmp_path: Path) -> None:
+    some = [Addresses(0, (0x7F00,)) if isinstance(line, Addresses) else line for line in LINES]
+    path = write(tmp_path / "recording", some)
+    map_ = heat(path, summarize(path))
+    assert map_.starts == [(0, 0x7F00)]
+    assert map_.counts.sum(axis=1).tolist() == [27, 6]
+
+
 def test_without_addresses_chunks_are_shown_by_number(tmp_path: Path) -> None:
     path = write(tmp_path / "recording", [line for line in LINES if not isinstance(line, Addresses)])
     map_ = heat(path, summarize(path))

@@ -46,9 +46,7 @@ class Heat:
 
 def heat(path: Path, summary: Summary) -> Heat:
     """Read a recording once more, after its summary, and count writes by time and address."""
-    at = np.array(summary.addresses, np.int64)
-    highest = _highest(path) if not len(at) else len(at) - 1
-    places = at if len(at) else np.arange(highest + 1)
+    places = _places(summary)
     order = np.argsort(places, kind="stable")
     chunks = max(1, -(-len(order) // ROWS))
     rows = np.empty(len(order), np.int64)
@@ -63,7 +61,9 @@ def heat(path: Path, summary: Summary) -> Heat:
         elif isinstance(line, Write):
             counts[:, column] += np.bincount(rows[_numbers(line) // CHUNK], minlength=len(counts))
     used = counts[:, : -(-intervals // per_column)]
-    return Heat(used, per_column * summary.facts.interval_ms, chunks, _starts(places[order], chunks), bool(len(at)))
+    return Heat(
+        used, per_column * summary.facts.interval_ms, chunks, _starts(places[order], chunks), bool(summary.addresses)
+    )
 
 
 def _numbers(line: Write) -> npt.NDArray[np.int64]:
@@ -71,10 +71,11 @@ def _numbers(line: Write) -> npt.NDArray[np.int64]:
     return np.arange(pages.start, pages.stop) if isinstance(pages, range) else np.asarray(pages, np.int64)
 
 
-def _highest(path: Path) -> int:
-    """Return the highest chunk that is written to."""
-    writes = (line for line in read_lines(path) if isinstance(line, Write))
-    return max((int(_numbers(line).max(initial=0)) // CHUNK for line in writes), default=0)
+def _places(summary: Summary) -> npt.NDArray[np.int64]:
+    """Return the address of each chunk in 64 KiB; chunks without one follow by number."""
+    known = np.array(summary.addresses, np.int64)
+    after = int(known.max(initial=-1)) + 1
+    return np.concatenate((known, after + np.arange(max(1, summary.chunks) - len(known))))
 
 
 def _starts(sorted_places: npt.NDArray[np.int64], chunks: int) -> list[tuple[int, int]]:

@@ -28,6 +28,7 @@ from cowbench.operations import (
 )
 from cowbench.recorded.working_set import WorkingSet
 from cowbench.recording import (
+    CHUNK,
     Addresses,
     Counter,
     Cut,
@@ -104,7 +105,8 @@ class Summary:
     """What happened in a recording of `ms` milliseconds.
 
     operations, pages: how many of each kind there were, and how many pages these named. largest: pages that processes
-    had at once at most, each counted in each process. addresses: of chunks, in the order of their numbers.
+    had at once at most, each counted in each process. addresses: of chunks, in the order of their numbers. chunks: how
+    many there are, as far as they were written to.
     """
 
     facts: Facts
@@ -122,6 +124,7 @@ class Summary:
     missed: Count[str] = field(default_factory=Count)
     overhead: list[Overhead] = field(default_factory=list)
     addresses: list[int] = field(default_factory=list)
+    chunks: int = 0
 
     @property
     def parents(self) -> list[int]:
@@ -248,6 +251,8 @@ class _Watch:
 
     def _write(self, process: Process, pages: npt.NDArray[np.intp]) -> None:
         summary = self.summary
+        if len(pages):
+            summary.chunks = max(summary.chunks, int(pages[-1]) // CHUNK + 1)
         summary.processes[process].page_writes += len(pages)
         summary.working_set.write(process, pages, summary.ms)
         present = self.present[process] = _reach(self.present[process], pages)
