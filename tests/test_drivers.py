@@ -30,10 +30,10 @@ def needed(tool: str, package: str) -> None:
 def test_redis_saves_once_at_each_rate() -> None:
     needed("redis-server", "redis-server")
     counted = redis_bgsave.run(TINY)
-    assert [fork["asked"] for fork in counted.forks] == [1_000.0, 5_000.0, inf]
-    for fork in counted.forks[:2]:
-        assert fork["rate"] <= fork["asked"] * 1.05 + 20 / 0.3  # a packet at the end of a save of 0.3 s
-    assert all(fork["cow_bytes"] > 0 and fork["fork_us"] > 0 for fork in counted.forks)
+    assert [save.asked for save in counted.saves] == [1_000.0, 5_000.0, inf]
+    for save in counted.saves[:2]:
+        assert save.rate <= save.asked * 1.05 + 20 / 0.3  # a packet at the end of a save of 0.3 s
+    assert all(save.cow_bytes > 0 and save.fork_us > 0 for save in counted.saves)
     assert 0 < counted.operations == pytest.approx(counted.rate * counted.seconds)
 
 
@@ -61,18 +61,16 @@ def test_a_database_answers_and_its_cluster_is_gone_then() -> None:
         ("prefork_server", "no gunicorn: install the package gunicorn"),
     ],
 )
-def test_a_missing_program_is_named_with_its_package(
-    monkeypatch: pytest.MonkeyPatch, name: outcome.Name, words: str
-) -> None:
+def test_a_missing_program_is_named_with_its_package(monkeypatch: pytest.MonkeyPatch, name: str, words: str) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
-    run, load = outcome.driver(name)
+    driver = outcome.driver(name)
     with pytest.raises(KernelError, match=words):
-        run(load)
+        driver.run(driver.usual)
 
 
 def test_an_unknown_program_is_named() -> None:
     with pytest.raises(ParameterError, match="no program 'redis': known: postgres_backends, "):
-        outcome.checked("redis")
+        outcome.driver("redis")
 
 
 def test_a_server_that_does_not_start_is_told_of_in_its_own_words(tmp_path: Path) -> None:

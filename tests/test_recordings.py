@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from cowbench import spec
 from cowbench.cli import cli
 from cowbench.drivers.held import Comparison, compare
-from cowbench.drivers.outcome import PROGRAMS
+from cowbench.drivers.outcome import DRIVERS
 from cowbench.linux.era import era
 from cowbench.recording import Counter, End, Missed, read_facts, read_lines
 from tests.test_workloads import load
@@ -47,7 +47,7 @@ def counters(name: str) -> dict[str, list[float]]:
     return found
 
 
-@pytest.mark.parametrize("name", PROGRAMS)
+@pytest.mark.parametrize("name", DRIVERS)
 def test_a_built_in_recording_is_small_complete_and_exact(name: str) -> None:
     file = recording(name)
     assert file.stat().st_size < 1_000_000
@@ -59,7 +59,7 @@ def test_a_built_in_recording_is_small_complete_and_exact(name: str) -> None:
     assert missed <= {"pages moved by mremap, recorded as discarded and written"}
 
 
-@pytest.mark.parametrize("name", PROGRAMS)
+@pytest.mark.parametrize("name", DRIVERS)
 def test_the_model_moves_the_pages_that_the_kernel_moved(name: str) -> None:
     held = comparison(name)
     assert held.changed > 1_000

@@ -58,7 +58,7 @@ def command(
     from cowbench.record import ways
 
     ways.check_here()
-    chosen = [outcome.checked(name) for name in names] or outcome.PROGRAMS
+    chosen = {name: outcome.driver(name) for name in names} or outcome.DRIVERS
     release = os.uname().release
     parsed = spec.parse("policy", policy or era(release))
     click.echo(f"Linux {release}, held against {parsed.text}")
@@ -67,8 +67,8 @@ def command(
     output.mkdir(parents=True, exist_ok=True)
     worst = 0.0
     click.echo(_aligned(HEAD))
-    for name in chosen:
-        file, usual = output / f"{name}.jsonl.gz", outcome.driver(name)[1]
+    for name, driver in chosen.items():
+        file, usual = output / f"{name}.jsonl.gz", driver.usual
         load = Load(size or usual.size, seconds or usual.seconds, seed, file, interval)
         runs = "recorded" if only_recorded else "alone, then recorded"
         click.echo(f"{name}: {runs}, about {load.seconds:g} s and what it takes to start and end", err=True)

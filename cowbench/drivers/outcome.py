@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import importlib
 import time
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from math import inf
 from pathlib import Path
-from typing import Literal, get_args
 
 from cowbench import recording
-from cowbench.drivers import held, taskstats
+from cowbench.drivers import held, postgres_backends, prefork_server, python_pool, redis_bgsave, taskstats
 from cowbench.drivers.held import Comparison
-from cowbench.drivers.running import Counted, Load
+from cowbench.drivers.running import Counted, Load, Save
 from cowbench.errors import KernelError, ParameterError
 from cowbench.parameters import nearest
 from cowbench.policy import Policy
 from cowbench.program_file import ProgramWriter, read_first, read_header, read_records
 from cowbench.recording import End
-
-Name = Literal["redis_bgsave", "python_pool", "postgres_backends", "prefork_server"]
-PROGRAMS: tuple[Name, ...] = get_args(Name)
 
 PAGE = 4096
 
@@ -33,7 +28,7 @@ def off(predicted: int, counted: int) -> float:
 
 
 @dataclass(frozen=True)
-class Counter:
+class Own:
     """A number that the program or the kernel counted itself, in pages, and what the model says it should be."""
 
     name: str
@@ -56,7 +51,7 @@ class Part:
     name: str
     changed: int
     predicted: int
-    counters: tuple[Counter, ...]
+    counters: tuple[Own, ...]
 
     @property
     def off(self) -> float:
@@ -80,26 +75,35 @@ class Outcome:
         return self.alone.rate / self.recorded.rate if self.alone else None
 
 
-def checked(name: str) -> Name:
-    """Return a program's name. Raises ParameterError if it is none."""
-    for known in PROGRAMS:
-        if name == known:
-            return known
-    raise ParameterError(f"no program '{name}': {nearest(name, PROGRAMS)}")
+@dataclass(frozen=True)
+class Driver:
+    """How to run a program, and how big and long it is run unless told otherwise."""
+
+    run: Callable[[Load], Counted]
+    usual: Load
 
 
-def driver(name: Name) -> tuple[Callable[[Load], Counted], Load]:
-    """Return how to run a program, and how big and long it is run unless told otherwise."""
-    module = importlib.import_module(f"cowbench.drivers.{name}")
-    return module.run, module.DEFAULT
+DRIVERS = {
+    "redis_bgsave": Driver(redis_bgsave.run, redis_bgsave.DEFAULT),
+    "python_pool": Driver(python_pool.run, python_pool.DEFAULT),
+    "postgres_backends": Driver(postgres_backends.run, postgres_backends.DEFAULT),
+    "prefork_server": Driver(prefork_server.run, prefork_server.DEFAULT),
+}
 
 
-def drive(name: Name, load: Load, policy: Policy, alone: bool) -> Outcome:
+def driver(name: str) -> Driver:
+    """Return the driver of a program. Raises ParameterError if there is none."""
+    if name not in DRIVERS:
+        raise ParameterError(f"no program '{name}': {nearest(name, DRIVERS)}")
+    return DRIVERS[name]
+
+
+def drive(name: str, load: Load, policy: Policy, alone: bool) -> Outcome:
     """Run a program alone (if asked) and recorded, and hold the recording against what was counted.
 
     Raises KernelError for a program that is missing or fails, and what `held.compare` raises.
     """
-    (run, _), file = driver(name), load.file
+    run, file = driver(name).run, load.file
     assert file is not None
     first = run(replace(load, file=None)) if alone else None
     begun = time.monotonic()
@@ -113,7 +117,7 @@ def drive(name: Name, load: Load, policy: Policy, alone: bool) -> Outcome:
     return Outcome(first, recorded, file, took, parts)
 
 
-def add_counters(file: Path, counters: Iterable[Counter]) -> None:
+def add_counters(file: Path, counters: Iterable[Own]) -> None:
     """Put what was counted into a recording, before its end. Raises ProgramError if it cannot be read or written."""
     facts, config = read_first(file)["recorded"], read_header(file)
     part = file.with_name(f"part-{file.name}")
@@ -128,31 +132,31 @@ def add_counters(file: Path, counters: Iterable[Counter]) -> None:
 
 
 def _parts(name: str, recorded: Counted, comparison: Comparison, exits: dict[int, int]) -> tuple[Part, ...]:
-    if recorded.forks:
+    if recorded.saves:
         return _saves(name, recorded, comparison)
     ended = [one for one in comparison.ended if one.pid in exits]
     counted, predicted = sum(exits[one.pid] for one in ended), sum(one.copied for one in ended)
-    counters = (Counter("wpcopy of children", counted, predicted),) if ended else ()
+    counters = (Own("wpcopy of children", counted, predicted),) if ended else ()
     return (Part(name, comparison.changed, comparison.predicted, counters),)
 
 
 def _saves(name: str, recorded: Counted, comparison: Comparison) -> tuple[Part, ...]:
-    """Return a part a BGSAVE: the program's dictionaries belong to its forks, in order."""
+    """Return a part a BGSAVE: they belong to the program's forks, in order."""
     children = sorted({one.child for one in comparison.held if one.child != one.process})
-    if len(children) != len(recorded.forks):
-        raise KernelError(f"{name}: {len(recorded.forks)} forks were asked for, the recording has {len(children)}")
+    if len(children) != len(recorded.saves):
+        raise KernelError(f"{name}: {len(recorded.saves)} forks were asked for, the recording has {len(children)}")
     return tuple(
-        _save(f"{name}, {counted['rate']:,.0f} SETs/s", counted, child, comparison)
-        for child, counted in zip(children, recorded.forks, strict=True)
+        _part(f"{name}, {save.rate:,.0f} SETs/s", save, child, comparison)
+        for child, save in zip(children, recorded.saves, strict=True)
     )
 
 
-def _save(name: str, counted: dict[str, float], child: int, comparison: Comparison) -> Part:
+def _part(name: str, save: Save, child: int, comparison: Comparison) -> Part:
     stretches = [one for one in comparison.held if one.child == child]
     copied = sum(one.copied for one in stretches if one.process != child)
     own = sum(one.own for one in comparison.ended if one.process == child)
-    counters = [Counter("rdb_last_cow_size", int(counted["cow_bytes"]) // PAGE, own)]
-    if "wpcopy" in counted:
-        counters.append(Counter("wpcopy of the server", int(counted["wpcopy"]), copied))
+    counters = [Own("rdb_last_cow_size", save.cow_bytes // PAGE, own)]
+    if save.wpcopy is not None:
+        counters.append(Own("wpcopy of the server", save.wpcopy, copied))
     changed, predicted = sum(one.changed for one in stretches), sum(one.predicted for one in stretches)
     return Part(name, changed, predicted, tuple(counters))

@@ -24,7 +24,8 @@ from cowbench.errors import KernelError
 CLIENTS = 20
 DEFAULT = Load(size=1, seconds=10.0)
 USER = "postgres"
-_USER_WORDS = ("setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups")
+_USER_WORDS = ("setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups", "env", "--chdir=/")
+"""Becomes the user, in a folder that he can read."""
 
 
 def run(load: Load) -> Counted:
@@ -74,7 +75,7 @@ def _transactions(load: Load) -> list[str]:
 
 def _as_user(*words: object) -> str:
     """Run a program as the user and return what it printed."""
-    done = subprocess.run([*_USER_WORDS, *map(str, words)], capture_output=True, text=True, check=False, cwd="/")
+    done = subprocess.run([*_USER_WORDS, *map(str, words)], capture_output=True, text=True, check=False)
     if done.returncode:
         raise KernelError(f"{words[0]} failed: {(done.stderr.strip() or 'it printed nothing').splitlines()[-1]}")
     return done.stdout

@@ -2,9 +2,8 @@
 
 Asked for: `size` keys of 500 bytes, then, for a third of `seconds` each, SETs of keys drawn uniformly at RATES a
 second. A BGSAVE begins with each third and goes on, slowed down by rdb-key-save-delay as by a disk, for most of it.
-Counted: a dictionary a BGSAVE with `asked` and `rate` (SETs a second, asked for and measured while the child lived),
-`cow_bytes` (rdb_last_cow_size), `peak_bytes` (the last current_cow_peak seen), `fork_us` (latest_fork_usec), and
-`wpcopy`, the kernel's count of what the server copied while the child lived, where taskstats are on.
+Counted: a Save a BGSAVE, from rdb_last_cow_size, current_cow_peak, latest_fork_usec and taskstats. Operations are the
+SETs of the last rate.
 """
 
 from __future__ import annotations
@@ -19,11 +18,11 @@ import numpy as np
 
 from cowbench.drivers import taskstats
 from cowbench.drivers.resp import Client
-from cowbench.drivers.running import Counted, Load, free_port, server, tool
+from cowbench.drivers.running import Counted, Load, Save, free_port, server, tool
 from cowbench.errors import KernelError
 
 RATES = (1_000.0, 5_000.0, inf)
-"""SETs a second; the last are as many as go through one connection, and the ones that are told of as operations."""
+"""SETs a second; the last are as many as go through one connection."""
 VALUE_BYTES = 500
 DEFAULT = Load(size=100_000, seconds=20.0)
 
@@ -72,35 +71,29 @@ def _answers(port: int) -> bool:
 
 def _drive(client: Client, load: Load, pid: int) -> Counted:
     writer = _Writer(client, load)
-    begun, forks = time.monotonic(), []
+    begun, saves = time.monotonic(), []
     for asked in RATES:
         written, last = writer.written, time.monotonic()
-        forks.append(_save(writer, asked, pid))
-        writer.write(asked, begun + load.seconds * len(forks) / len(RATES))
-    return Counted(writer.written - written, time.monotonic() - last, tuple(forks))
+        saves.append(_save(writer, asked, pid))
+        writer.write(asked, begun + load.seconds * len(saves) / len(RATES))
+    return Counted(writer.written - written, time.monotonic() - last, tuple(saves))
 
 
-def _save(writer: _Writer, asked: float, pid: int) -> dict[str, float]:
+def _save(writer: _Writer, asked: float, pid: int) -> Save:
     """Save once, with SETs going on until the child has ended, and return what was counted."""
     client, counts = writer.client, not taskstats.missing()
-    copied = -taskstats.copies(pid) if counts else 0
-    written, begun = writer.written, time.monotonic()
+    before = taskstats.copies(pid) if counts else 0
+    written, begun, peak = writer.written, time.monotonic(), 0
     client.ask("BGSAVE")
-    peak = 0.0
     while (info := client.info("persistence"))["rdb_bgsave_in_progress"] == "1":
-        peak = float(info["current_cow_peak"])
+        peak = int(info["current_cow_peak"])
         writer.write(asked, time.monotonic() + 0.05)
-    copied += taskstats.copies(pid) if counts else 0
+    copied = taskstats.copies(pid) - before if counts else None
     if info["rdb_last_bgsave_status"] != "ok":
         raise KernelError("BGSAVE failed; is the folder for temporary files full?")
-    return {
-        "asked": asked,
-        "rate": (writer.written - written) / (time.monotonic() - begun),
-        "cow_bytes": float(info["rdb_last_cow_size"]),
-        "peak_bytes": peak,
-        "fork_us": float(client.info("stats")["latest_fork_usec"]),
-        **({"wpcopy": copied} if counts else {}),
-    }
+    rate = (writer.written - written) / (time.monotonic() - begun)
+    fork_us = int(client.info("stats")["latest_fork_usec"])
+    return Save(asked, rate, int(info["rdb_last_cow_size"]), peak, fork_us, copied)
 
 
 class _Writer:

@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from cowbench.errors import KernelError
@@ -37,16 +37,33 @@ class Load:
 
 
 @dataclass(frozen=True)
+class Save:
+    """What was counted while a program saved a snapshot through a child.
+
+    asked, rate: writes a second that were asked for, and that were done while the child lived. cow_bytes: memory of the
+    child's own when it ended; peak_bytes: the most before; fork_us: time of the fork: all as the program says. wpcopy:
+    pages that the kernel copied for the parent while the child lived, None if it does not count.
+    """
+
+    asked: float
+    rate: float
+    cow_bytes: int
+    peak_bytes: int
+    fork_us: int
+    wpcopy: int | None
+
+
+@dataclass(frozen=True)
 class Counted:
     """What a driven run gave.
 
-    operations, seconds: what clients got done who asked as fast as they could, and how long that took them. forks: what
-    the program and the kernel counted themselves, a dictionary a fork, empty where nobody counts; see the driver.
+    operations, seconds: what clients got done who asked as fast as they could, and how long that took them. saves: of
+    the program's own counters, if it has any.
     """
 
     operations: int
     seconds: float
-    forks: tuple[dict[str, float], ...] = field(default=())
+    saves: tuple[Save, ...] = ()
 
     @property
     def rate(self) -> float:
