@@ -1,6 +1,6 @@
 """prefork_server: a recording of gunicorn, whose workers touch the application that was loaded before they were forked.
 
-Load: Debian's gunicorn 20.1 with --preload, 20,000 articles, four workers, each replaced after 500 requests, four
+Load: Debian's gunicorn 20.1 with --preload, 20,000 articles, four workers, each replaced after 200 requests, four
 clients; a request looks at 50 articles, and so writes their reference counts.
 Source: recorded on Linux 6.18 in intervals of 100 ms: `cowbench kernel programs prefork_server --size 20000 --seconds 2
 --interval 100`; the driver is cowbench/drivers/prefork_server.py, docs/real_programs.md holds it against the kernel.

@@ -1,7 +1,7 @@
 """postgres_backends: PostgreSQL forks a backend for each of 20 clients; the control, for its pages are shared memory.
 
 Asked for: a new cluster with pgbench's tables of `size` times 100,000 rows (made unrecorded), then pgbench with 20
-clients that send its standard transactions for `seconds`.
+clients that send its standard transactions, A_SECOND times `seconds` each.
 Counted: nothing by the program itself; operations are transactions.
 """
 
@@ -22,6 +22,8 @@ from cowbench.drivers.running import Counted, Load, free_port, server, tool
 from cowbench.errors import KernelError
 
 CLIENTS = 20
+A_SECOND = 15
+"""Transactions of each client for each second that is asked for: about what two CPUs do."""
 DEFAULT = Load(size=1, seconds=10.0)
 USER = "postgres"
 _USER_WORDS = ("setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups", "env", "--chdir=/")
@@ -70,7 +72,8 @@ def _where(folder: Path, port: int) -> list[str]:
 
 
 def _transactions(load: Load) -> list[str]:
-    return ["-c", str(CLIENTS), "-j", "2", "-T", str(max(1, round(load.seconds))), f"--random-seed={load.seed}"]
+    each = max(1, round(load.seconds * A_SECOND))
+    return ["-c", str(CLIENTS), "-j", "2", "-t", str(each), f"--random-seed={load.seed}"]
 
 
 def _as_user(*words: object) -> str:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from cowbench.drivers.running import PATIENCE_S, Counted, Load, children, free_port, server, tool
 
-WORKERS, RECYCLED, CLIENTS = 4, 500, 4
+WORKERS, RECYCLED, CLIENTS = 4, 200, 4
 DEFAULT = Load(size=100_000, seconds=10.0)
 
 
