@@ -17,6 +17,9 @@ class KernelFlags:
     zap_exit_drain: munmap, MADV_DONTNEED and exit drain the local batch; up to 6.13 (1aa43598c03b removed it).
     fork_guard: GUP-fast pins back off while fork runs (write_protect_seq; 57efa1fe5957, 5.11).
     reclaim_refuses_pins: pages with 1024 references or more are not put into the swap cache (feb889fb40fa, 5.11).
+    fork_guards_gets: GUP-fast for FOLL_GET backs off as well (no kernel does; what keeping every reference would take).
+    reclaim_refuses_references: pages with references that neither mappings nor the swap cache explain stay mapped (no
+        kernel does; the same).
     wp_copy_frees_idle_swapcache: after a copy the old page's swap cache is freed if idle (f4c4a3f48480, before 5.17).
     anon_exclusive: pages remember that they belong to one mm only (6c287605fd56, 5.19).
     mprotect_maps_writable: mprotect maps exclusive pages writable, if "dirty" (64fe24a3e05e, 6.1) or always (6.2).
@@ -30,6 +33,8 @@ class KernelFlags:
     zap_exit_drain: bool = True
     fork_guard: bool = False
     reclaim_refuses_pins: bool = False
+    fork_guards_gets: bool = False
+    reclaim_refuses_references: bool = False
     wp_copy_frees_idle_swapcache: bool = False
     anon_exclusive: bool = False
     mprotect_maps_writable: Literal["never", "dirty", "always"] = "never"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from cowbench.views import GupPages, Mask, PageView, SwapIn, WriteFault
+from cowbench.views import Counts, GupPages, Mask, PageView, SwapIn, WriteFault
 
 GUP_PIN_COUNTING_BIAS = 1024
 """What one FOLL_PIN adds to the refcount of an order-0 page (include/linux/mm.h)."""
@@ -16,6 +16,13 @@ GUP_PIN_COUNTING_BIAS = 1024
 def maybe_pinned(pages: PageView, extra: int = 0) -> Mask:
     """page_maybe_dma_pinned() with `extra` references taken by the caller."""
     return pages.refcount + extra >= GUP_PIN_COUNTING_BIAS
+
+
+def unexplained(pages: PageView) -> Counts:
+    """References that mappings, the swap cache and an LRU batch do not explain: FOLL_GETs, FOLL_PINs (1,024 each) and
+    passing ones.
+    """
+    return pages.refcount - pages.mapcount - pages.in_swap_cache - ~pages.on_lru
 
 
 def reuse_by_mapcount(fault: WriteFault) -> Mask:
@@ -53,6 +60,16 @@ def reuse_exclusive(fault: WriteFault, *, close_bound: bool = False) -> Mask:
     return fault.exclusive | (sole & (fault.refcount == 1))
 
 
+def reuse_explained(fault: WriteFault) -> Mask:
+    """Never shipped: one mapping or swap entry, and no reference that it, the swap cache or an LRU batch do not explain."""
+    return _sole_by_mapcount(fault, fault.trylock(unexplained(fault) == 0))
+
+
+def swap_in_explained(fault: SwapIn) -> Mask:
+    """Never shipped: as `reuse_explained`, the fault's own reference aside."""
+    return _sole_by_mapcount(fault, unexplained(fault) == 1) if fault.write else np.zeros(len(fault), np.bool_)
+
+
 def swap_in_by_mapcount(fault: SwapIn) -> Mask:
     """E0 to E2: do_swap_page() with reuse_swap_page(): a write may map writable, a read never does."""
     return _sole_by_mapcount(fault) if fault.write else np.zeros(len(fault), np.bool_)
@@ -73,12 +90,22 @@ def swap_in_exclusive(fault: SwapIn, *, drains: bool = True, frees: bool = True)
     and allows for one reference of a batch when it frees the swap cache. frees: a write frees the swap cache of a page
     that is likely its own; measured: 7.0.13 leaves it there, 6.19.14 and 7.3.4 do not.
     """
-    remembered = (fault.exclusive | fault.fresh) & ~(fault.writeback & fault.stable_writes)
+    own = remembered(fault)
     if fault.write:
         fault.drain_local_batch(fault.in_swap_cache & ~fault.on_lru & drains)
         batched = ~fault.on_lru & (not drains)
         fault.free_swap_cache((fault.refcount == 2 + batched) & frees)
-    return remembered | (fault.refcount == 1)
+    return own | (fault.refcount == 1)
+
+
+def remembered(fault: SwapIn, *, waits: bool = False) -> Mask:
+    """The swap entry's exclusive mark, or a page read past the swap cache.
+
+    A page under writeback to a device that needs stable pages is not written to: the mark is given up, or the fault
+    `waits` (no kernel does).
+    """
+    busy = fault.writeback & fault.stable_writes
+    return (fault.exclusive | fault.fresh) & (waits | ~busy)
 
 
 def unshare_shared(request: GupPages) -> Mask:
@@ -86,8 +113,10 @@ def unshare_shared(request: GupPages) -> Mask:
     return request.pin & ~request.exclusive & ~request.zero_page
 
 
-def _sole_by_mapcount(fault: WriteFault | SwapIn) -> Mask:
+def _sole_by_mapcount(fault: WriteFault | SwapIn, at: Mask | None = None) -> Mask:
     sole = fault.mapcount + fault.swap_count <= 1
+    if at is not None:
+        sole &= at
     busy = sole & fault.in_swap_cache & fault.writeback & fault.stable_writes
     fault.free_swap_cache(sole)
     return sole & ~busy

@@ -359,7 +359,7 @@ class SimulatedMachine:
             landing.write(self.memory, parent, thread)
             count_leaks(self.memory, parent, thread.pages[: thread.landed])
             return
-        guarded = kind == "pin" and self.memory.flags.fork_guard
+        guarded = self.memory.flags.fork_guard if kind == "pin" else self.memory.flags.fork_guards_gets
         if not guarded and bool((parent.words[thread.pages] >= WRITE).all()):
             self._take_thread(parent, thread, fast=True)
             thread.waits = False

@@ -27,6 +27,8 @@ def page_out(memory: Memory, process: ProcessState, pages: IntArray, drop: bool)
     uncached = (state & SWAP_CACHE) == 0
     if memory.flags.reclaim_refuses_pins:
         leaving &= ~uncached | (extra + 2 < GUP_PIN_COUNTING_BIAS)
+    if memory.flags.reclaim_refuses_references:
+        leaving &= extra == ~uncached
     added = numbers[leaving & uncached]
     memory.slots.cache(memory.slots.allocate(len(added)), added)
     if memory.flags.anon_exclusive:

@@ -29,6 +29,8 @@ class Behaviour:
     exit_drains: bool = True
     fork_guard: bool = False
     refuses_pins: bool = False
+    guards_gets: bool = False
+    refuses_references: bool = False
     frees_idle: bool = False
     exclusive: bool = False
     mprotect: Literal["never", "dirty", "always"] = "never"

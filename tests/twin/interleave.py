@@ -58,7 +58,8 @@ class Interleaving:
 
     def _fast(self, step: Step) -> bool:
         """Whether GUP-fast gets the pages: all writable, and no guard against pins during fork."""
-        guarded = step.kind == "pin" and self.state.policy.fork_guard
+        policy = self.state.policy
+        guarded = policy.fork_guard if step.kind == "pin" else policy.guards_gets
         return not guarded and all(self._writable(page) for page in step.pages)
 
     def _writable(self, page: int) -> bool:

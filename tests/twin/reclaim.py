@@ -37,6 +37,8 @@ def _unmapped(state: State, process: Process, page: int, entry: Entry, frame: Fr
     """Move an isolated page into the swap cache and out of the page table; False: refused, it stays mapped."""
     if frame.locked or frame.writeback:
         return False
+    if state.policy.refuses_references and frame.refcount > 2 + (frame.slot is not None):
+        return False
     if frame.slot is None:
         if state.policy.refuses_pins and frame.refcount >= PIN:
             return False
