@@ -20,6 +20,8 @@ from cowbench.views import ForkPages, GupPages, Mask, Mm, SwapIn, WriteFault
 
 Part = Literal["reuse", "swap_in", "fork", "pin", "guard", "reclaim", "freeze"]
 PARTS: tuple[Part, ...] = ("reuse", "swap_in", "fork", "pin", "guard", "reclaim", "freeze")
+FLAGGED: tuple[Part, ...] = ("guard", "reclaim", "freeze")
+"""Parts that set flags of the kernel around the rule."""
 
 
 @dataclass(frozen=True)
@@ -158,10 +160,6 @@ def _looks_pinned(fault: WriteFault) -> Mask:
     return rules.maybe_pinned(fault) & (fault.mapcount == 1)
 
 
-def _pinned_here(fault: WriteFault) -> Mask:
-    return _looks_pinned(fault) & fault.mm.has_pinned
-
-
 def _or(one: Choice, name: str, words: str, code: str, ask: Callable[[Any], Mask], *state: State) -> Choice:
     """Return a choice that also says yes where `ask` does."""
 
@@ -169,18 +167,15 @@ def _or(one: Choice, name: str, words: str, code: str, ask: Callable[[Any], Mask
         answer: Mask = ask(view) | one.ask(view)
         return answer
 
-    return Choice(f"{one.name}|{name}", f"{one.words}, or {words}", f"{one.code} | {code}", either, (*one.state, *state))
+    both = (f"{one.name}|{name}", f"{one.words}, or {words}", f"{one.code} | {code}")
+    return Choice(*both, either, (*one.state, *state))
 
 
 def _unmarked_reuse() -> Iterator[Choice]:
     yield from (*_REUSE, _ALWAYS)
-    for one in _REUSE:
-        if one.name != "mapcount":  # one that looks pinned and has one mapping is reused by it anyway
-            code = "((fault.mapcount == 1) & rules.maybe_pinned(fault))"
-            yield _or(one, "pinned", "if it looks pinned and has one mapping", code, _looks_pinned)
-            code = "((fault.mapcount == 1) & rules.maybe_pinned(fault) & fault.mm.has_pinned)"
-            words = "if it looks pinned and has one mapping, in an mm that ever pinned"
-            yield _or(one, "pinned_here", words, code, _pinned_here, STICKY)
+    for one in _REUSE[2:]:  # by mapcount, what looks pinned and has one mapping is reused anyway
+        code = "((fault.mapcount == 1) & rules.maybe_pinned(fault))"
+        yield _or(one, "pinned", "if it looks pinned and has one mapping", code, _looks_pinned)
 
 
 def _marked_reuse() -> Iterator[Choice]:
@@ -219,17 +214,16 @@ _SWAP_IN: tuple[Choice, ...] = (
 def _marked_swap_in() -> Iterator[Choice]:
     yield from _SWAP_IN
     for waits in (False, True):
-        name, words = ("waits", "if its entry is marked, after writeback") if waits else ("kept", "if its entry is marked")
+        name = "waits" if waits else "kept"
+        words = "if its entry is marked" + (", after writeback" if waits else "")
         code = f"rules.remembered(fault{', waits=True' if waits else ''})"
         kept = Choice(name, words, code, lambda fault, waits=waits: rules.remembered(fault, waits=waits), (SWAP_MARK,))
         yield kept
-        for one in _SWAP_IN[1:]:
-            if one.name == "count" and not waits:
-                words = "if its entry is marked or nothing else refers to it"
-                code = "rules.swap_in_exclusive(fault)"
-                yield Choice("kept|count", words, code, rules.swap_in_exclusive, (SWAP_MARK,))
-            else:
-                yield _or(one, name, words, code, kept.ask, SWAP_MARK)
+        if waits:
+            yield _or(_SWAP_IN[2], name, words, code, kept.ask, SWAP_MARK)
+        else:
+            words = "if its entry is marked or nothing else refers to it (5.19 and later)"
+            yield Choice("kept|count", words, "rules.swap_in_exclusive(fault)", rules.swap_in_exclusive, (SWAP_MARK,))
 
 
 @dataclass(frozen=True)
@@ -282,19 +276,18 @@ def _early(marked: bool) -> Iterator[Choice]:
     for gate, when, _, test, needs in GATES:
         suffix = f"@{gate}" if gate else ""
         for name, words, code, select, state in _selections(marked):
+            if gate and name in ("counted", "all"):
+                continue
             said = f"{words} {when}".strip()
             yield Choice(f"{name}{suffix}", said, code, Early(test, select), (*state, *needs))
-        said = f"all pages, swapped-out ones too, {when}".strip(" ,")
-        ask = Early(test, lambda fork: _all(len(fork)), swapped=True)
-        yield Choice(f"all+swap{suffix}", said, "np.ones(len(fork), np.bool_)", ask, needs)
+    ask = Early(lambda mm: True, lambda fork: _all(len(fork)), swapped=True)
+    yield Choice("all+swap", "all pages, swapped-out ones too", "np.ones(len(fork), np.bool_)", ask)
 
 
 def _unshare(marked: bool) -> Iterator[Choice]:
     yield Choice("none", "nothing", "", lambda request: _none(len(request)))
-    yield Choice("break", "every read-only page, by a write fault (5.8)", "", lambda request: _none(len(request)))
     tests: tuple[tuple[str, str, str, Callable[[GupPages], Mask]], ...] = (
         ("mapped", "mapped by others", "(r.mapcount + r.swap_count > 1)", lambda r: r.mapcount + r.swap_count > 1),
-        ("counted", "with any other reference", "(r.refcount > 1)", lambda r: r.refcount > 1),
     )
     if marked:
         tests = (("mark", "not exclusive", "~r.exclusive", lambda r: ~r.exclusive),)
@@ -302,6 +295,7 @@ def _unshare(marked: bool) -> Iterator[Choice]:
         for name, words, code, test in tests:
             for zero in ("", "+longterm_zero", "+zero"):
                 yield _unsharing(who, f"{name}{zero}", words, code, test)
+    yield Choice("break", "every read-only page, by a write fault (5.8)", "", lambda request: _none(len(request)))
 
 
 def _unsharing(who: str, name: str, words: str, code: str, test: Callable[[GupPages], Mask]) -> Choice:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Hashable
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from cowbench.kernels import LINUX_6_19, KernelFlags
 from cowbench.policy import EarlyCopyPolicy
-from cowbench.search.grammar import PARTS, Early, Family, Part, Rule
+from cowbench.search.grammar import FLAGGED, PARTS, Choice, Early, Family, Part, Rule
 from cowbench.views import FaultView, ForkPages, GupPages, Mask, Mm, Scan, SwapIn, WriteFault
 
 Block = tuple[npt.NDArray[np.bool_], ...]
@@ -67,8 +67,8 @@ class OneRule(_Remembering):
 
     def flags(self) -> KernelFlags:
         changes: dict[str, Any] = {"reads_break_cow": self.rule["pin"].name == "break"}
-        for part in ("guard", "reclaim", "freeze"):
-            changes |= self.rule[part].ask  # type: ignore[index]
+        for part in FLAGGED:
+            changes |= self.rule[part].ask
         return dataclasses.replace(self.base, **changes)
 
     def reuse(self, fault: WriteFault) -> Mask:
@@ -128,7 +128,12 @@ class Alike(_Remembering):
     @property
     def copies_swap_entries(self) -> bool:  # type: ignore[override]
         """Whether fork gives the child frames for swap entries too."""
-        return bool(self._settle("fork", lambda choice: (choice.ask.swapped and choice.ask.gate(self._marks["fork"]),) * 2))
+
+        def swapped(choice: Choice) -> tuple[bool, bool]:
+            answer = choice.ask.swapped and choice.ask.gate(self._marks["fork"])
+            return answer, answer
+
+        return bool(self._settle("fork", swapped))
 
     def reuse(self, fault: WriteFault) -> Mask:
         return self._fault("reuse", fault)
@@ -179,7 +184,7 @@ class Alike(_Remembering):
 class _WatchedFlags:
     """Flags of a kernel; asking for one that rules decide narrows the block to the rules that set it alike."""
 
-    _PARTS: dict[str, Part] = {
+    _PARTS: ClassVar[dict[str, Part]] = {
         "fork_guard": "guard",
         "fork_guards_gets": "guard",
         "reclaim_refuses_pins": "reclaim",

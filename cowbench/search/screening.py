@@ -7,7 +7,7 @@ other half of a lost get, so this leak counts in class B.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -21,10 +21,13 @@ from cowbench.policy import Policy
 from cowbench.search.grammar import PARTS, Family, Rule
 from cowbench.search.policy import Alike, Block, OneRule
 from cowbench.simulated import SimulatedMachine
+from cowbench.simulated.process import ReferenceState
 
 REJECTED, A, B, C = range(4)
 CLASSES = {A: "A", B: "B", C: "C"}
 Program = Sequence[Operation]
+Rules = npt.NDArray[np.intp]
+"""Numbers of rules in their family."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,8 @@ def losses(policy: Policy, config: MachineConfig, program: Program) -> Losses:
             continue
         if isinstance(operation, DeviceWrite) and ledger.leaks > before:
             reference = machine.references[operation.reference]
-            get_leaks += ledger.leaks - before if reference is not None and not reference.pin else 0
+            if isinstance(reference, ReferenceState) and not reference.pin:
+                get_leaks += ledger.leaks - before
     lost = (ledger.lost_pins, ledger.lost_gets, get_leaks, ledger.lost_pins_documented, ledger.torn_snapshots)
     return Losses(ledger.leaks - get_leaks, *lost)
 
@@ -82,6 +86,7 @@ def losses(policy: Policy, config: MachineConfig, program: Program) -> Losses:
 class Counterexample:
     """A program that shows why rules are not of a class, shrunk; `losses` are those of the rule it was found for."""
 
+    rule: Rule
     config: MachineConfig
     program: tuple[Operation, ...]
     losses: Losses
@@ -91,57 +96,64 @@ class Counterexample:
 class Screening:
     """The rules of one family, and how far each has come.
 
-    best: int8, the best class each rule can still be of. found: counter-examples in the order in which they were found.
-    runs: programs carried out. programs: how many were asked for.
+    at: uint8 (rule, part), the choices of every rule. best: int8 a rule, the best class it can still be of. found:
+    counter-examples in the order in which they were found. runs: programs carried out.
     """
 
     family: Family
+    at: npt.NDArray[np.uint8] = field(init=False)
     best: npt.NDArray[np.int8] = field(init=False)
     found: list[Counterexample] = field(default_factory=list)
     runs: int = 0
 
     def __post_init__(self) -> None:
-        self.best = np.full(self.family.shape, C, np.int8)
+        self.at = np.indices(self.family.shape, np.uint8).reshape(len(PARTS), -1).T.copy()
+        self.best = np.full(self.family.size, C, np.int8)
 
-    def program(self, config: MachineConfig, program: Program) -> None:
-        """Hold every rule that is left against a program; what fails is shrunk first and then held against all."""
-        seen = self.best == REJECTED
-        while not seen.all():
-            rule, block, result = self._run(config, program, seen)
-            at = np.ix_(*block)
-            if (result.best < self.best[at]).any():
+    def program(self, config: MachineConfig, program: Program, rules: Rules | None = None) -> None:
+        """Hold rules that are left (None: all) against a program; what fails is shrunk, and then held against all."""
+        left = np.flatnonzero(self.best > REJECTED) if rules is None else rules[self.best[rules] > REJECTED]
+        for rule, alike, result in self.outcomes(left, config, program):
+            if (self.best[alike] > result.best).any():
                 self._reject(config, program, rule, result)
-            self.best[at] = np.minimum(self.best[at], result.best)
-            seen[at] = True
+            self.best[alike] = np.minimum(self.best[alike], result.best)
 
-    def _run(
-        self, config: MachineConfig, program: Program, seen: npt.NDArray[np.bool_]
-    ) -> tuple[Rule, Block, Losses]:
-        """Run the first rule not seen yet; return with it the rules that answered alike."""
-        at = tuple(int(i) for i in np.unravel_index(int(np.argmin(seen)), seen.shape))
-        rule = Rule(self.family, at)
-        policy = Alike(rule, _reach(~seen))
-        result = losses(policy, config, program)
-        self.runs += 1
-        return rule, policy.block, result
+    def outcomes(self, left: Rules, config: MachineConfig, program: Program) -> Iterator[tuple[Rule, Rules, Losses]]:
+        """Run a program for the rules `left`, one for all that answer alike; yield it, those, and what went wrong."""
+        reach = self.reach(left)
+        while len(left):
+            rule = self.rule(int(left[0]))
+            policy = Alike(rule, reach)
+            result = losses(policy, config, program)
+            self.runs += 1
+            alike = self.within(left, policy.block)
+            yield rule, left[alike], result
+            left = left[~alike]
+
+    def rule(self, number: int) -> Rule:
+        """Return a rule by its number."""
+        return Rule(self.family, tuple(self.at[number].tolist()))
+
+    def reach(self, rules: Rules) -> Block:
+        """Return for each part the choices that some of these rules take."""
+        at = self.at[rules]
+        return tuple(np.bincount(at[:, part], minlength=size) > 0 for part, size in enumerate(self.family.shape))
+
+    def within(self, rules: Rules, block: Block) -> npt.NDArray[np.bool_]:
+        """Return which rules combine choices of a block."""
+        inside = np.ones(len(rules), np.bool_)
+        for part, choices in enumerate(block):
+            if not choices.all():
+                inside &= choices[self.at[rules, part]]
+        return inside
 
     def _reject(self, config: MachineConfig, program: Program, rule: Rule, result: Losses) -> None:
         """Shrink a program on which a rule fails, keep it, and lower what all rules can be by it."""
         shrunk = shorten(rule, config, program, result.best)
         final = losses(OneRule(rule), config, shrunk)
-        self.found.append(Counterexample(config, tuple(shrunk), final))
-        seen = self.best <= final.best
-        while not seen.all():
-            _, block, outcome = self._run(config, shrunk, seen)
-            at = np.ix_(*block)
-            self.best[at] = np.minimum(self.best[at], outcome.best)
-            seen[at] = True
-
-
-def _reach(wanted: npt.NDArray[np.bool_]) -> Block:
-    """Return for each part the choices that some wanted rule takes."""
-    axes = range(wanted.ndim)
-    return tuple(wanted.any(axis=tuple(other for other in axes if other != axis)) for axis in axes)
+        self.found.append(Counterexample(rule, config, tuple(shrunk), final))
+        for _, alike, outcome in self.outcomes(np.flatnonzero(self.best > final.best), config, shrunk):
+            self.best[alike] = np.minimum(self.best[alike], outcome.best)
 
 
 def shorten(rule: Rule, config: MachineConfig, program: Program, best: int) -> list[Operation]:

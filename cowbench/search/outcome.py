@@ -1,0 +1,198 @@
+"""What a search came to, as data: where rules and policies stand, and the programs that rejected the others."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import io
+import json
+import zlib
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from cowbench.machine import MachineConfig
+from cowbench.operations import Operation, decode, encode, write_header
+from cowbench.search.grammar import FAMILIES, Rule
+from cowbench.search.screening import CLASSES, Counterexample
+from cowbench.words import say_program
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A rule or policy on the plane: its class, what a kernel must remember for it, and what it copies.
+
+    best: class (0 rejected, 1 A, 2 B, 3 C). bits: state for an address space of 1 GiB. at: numbers of a rule's choices.
+    by_workload: needless copies where there are any. why: what keeps a built-in policy out of the next class.
+    """
+
+    name: str
+    best: int
+    bits: int
+    state: tuple[str, ...]
+    needless: int
+    copies: int
+    at: tuple[int, ...] = ()
+    by_workload: tuple[tuple[str, int], ...] = ()
+    why: str = ""
+
+    @property
+    def letter(self) -> str:
+        """The class as a letter, "none" if it is in none."""
+        return CLASSES.get(self.best, "none")
+
+
+@dataclass(frozen=True)
+class Example:
+    """A counter-example: what goes wrong, the rule it was found for, and how many rules it is the shortest for.
+
+    best: the best class that a rule with these losses can be of. told: the program in words, a line each. file: the
+    program as a program file. rejects: rules of which it is the shortest that keeps them out of class A.
+    """
+
+    words: str
+    best: int
+    told: tuple[str, ...]
+    file: str
+    rule: str
+    rejects: int
+
+    @classmethod
+    def of(cls, one: Counterexample, rejects: int) -> Self:
+        """Put a counter-example into words and into a program file."""
+        stream = io.StringIO()
+        write_header(stream, one.config)
+        stream.writelines(json.dumps(encode(operation)) + "\n" for operation in one.program)
+        told = tuple(say_program(one.program))
+        return cls(one.losses.words, one.losses.best, told, stream.getvalue(), one.rule.name, rejects)
+
+    def program(self) -> tuple[MachineConfig, list[Operation]]:
+        """Return the machine and the operations, to carry them out again."""
+        header, *lines = map(json.loads, self.file.splitlines())
+        machine = header["machine"]
+        limits = {int(group): limit for group, limit in machine.get("memcg_limits", {}).items()}
+        return MachineConfig(**{**machine, "memcg_limits": limits}), [decode(line) for line in lines]
+
+
+@dataclass(frozen=True)
+class Found:
+    """What the search of one family came to.
+
+    rules: how many it has. distinct: how many of them `told_apart` programs tell apart. at_least: how many are left in
+    class A, B, C or a better one. left: for each class and part, the choices that some such rule takes. killers: for
+    each rule the number of the shortest example that keeps it out of class A (-1: none), packed. runs: of programs, and
+    of workloads. programs: that all rules were held against.
+    """
+
+    family: str
+    rules: int
+    distinct: int
+    told_apart: int
+    at_least: dict[str, int]
+    left: dict[str, dict[str, list[str]]]
+    front: tuple[Standing, ...]
+    examples: tuple[Example, ...]
+    killers: str
+    runs: tuple[int, int]
+    programs: int
+
+    def why(self, rule: Rule) -> Example | None:
+        """Return the shortest example found that keeps a rule out of class A, None if none was found."""
+        packed = zlib.decompress(base64.b64decode(self.killers))
+        number = np.frombuffer(packed, "<i2")[np.ravel_multi_index(rule.at, rule.family.shape)]
+        return self.examples[number] if number >= 0 else None
+
+
+def pack(killers: npt.NDArray[np.int16]) -> str:
+    """Pack the numbers of examples into text."""
+    return base64.b64encode(zlib.compress(killers.astype("<i2").tobytes(), 9)).decode()
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """The whole outcome: the families, the built-in policies, and how many programs the fronts were held against."""
+
+    families: tuple[Found, ...]
+    built_in: tuple[Standing, ...]
+    deep: int
+
+    @property
+    def rules(self) -> int:
+        """How many rules there are."""
+        return sum(found.rules for found in self.families)
+
+    @property
+    def distinct(self) -> int:
+        """How many rules the programs told apart."""
+        return sum(found.distinct for found in self.families)
+
+    @property
+    def runs(self) -> int:
+        """Runs of programs and workloads, each for all rules that answer alike."""
+        return sum(sum(found.runs) for found in self.families)
+
+    @property
+    def examples(self) -> tuple[Example, ...]:
+        """All counter-examples, the shortest first."""
+        every = (example for found in self.families for example in found.examples)
+        return tuple(sorted(every, key=lambda example: (len(example.told), example.file)))
+
+    def left(self, letter: str) -> int:
+        """How many rules are left in a class or a better one."""
+        return sum(found.at_least[letter] for found in self.families)
+
+    def front(self, letter: str) -> list[Standing]:
+        """Return the rules of a class or a better one that none of them beats, the least state first."""
+        least = next(best for best, known in CLASSES.items() if known == letter)
+        some = [one for found in self.families for one in found.front if one.best >= least]
+        some.sort(key=lambda one: (one.bits, one.needless))
+        kept: list[Standing] = []
+        for one in some:
+            if not any(other.needless <= one.needless for other in kept):
+                kept.append(one)
+        return kept
+
+    def policy(self, name: str) -> Standing:
+        """Return where a built-in policy stands."""
+        return next(one for one in self.built_in if one.name == name)
+
+    def forced(self, letter: str, part: str) -> list[str]:
+        """Return the choices of a part that rules of a class take, in both families."""
+        found = (choice for one in self.families for choice in one.left[letter][part])
+        return list(dict.fromkeys(found))
+
+
+def rule_of(standing: Standing) -> Rule:
+    """Return the rule that stands there."""
+    family = next(one for one in FAMILIES if standing.name.startswith(f"{one.name}:"))
+    return Rule(family, standing.at)
+
+
+def to_json(piece: Found | tuple[Standing, ...]) -> str:
+    """Write a piece of a search as text."""
+    plain = dataclasses.asdict(piece) if isinstance(piece, Found) else [dataclasses.asdict(one) for one in piece]
+    return json.dumps(plain, sort_keys=True)
+
+
+def found_from(text: str) -> Found:
+    """Read a family from text."""
+    fields = json.loads(text)
+    fields |= {"front": standings_from(fields["front"]), "runs": tuple(fields["runs"])}
+    examples = ({**one, "told": tuple(one["told"])} for one in fields["examples"])
+    return Found(**{**fields, "examples": tuple(Example(**one) for one in examples)})
+
+
+def standings_from(plain: list[dict[str, Any]]) -> tuple[Standing, ...]:
+    """Read standings from what JSON made of them."""
+    changed = (
+        {
+            **one,
+            "state": tuple(one["state"]),
+            "at": tuple(one["at"]),
+            "by_workload": tuple((name, count) for name, count in one["by_workload"]),
+        }
+        for one in plain
+    )
+    return tuple(Standing(**one) for one in changed)
