@@ -43,6 +43,7 @@ _NOT_ENGINE = (
     "recording.py",
     "report",
     "reports",
+    "search",
     "settle.py",
     "statistics",
     "store.py",
@@ -78,6 +79,13 @@ def kernel_key(kernel: str, workload: PluginSpec, seed: int) -> str:
     """
     engine = [schema.VERSION, engine_digest(), _digest(sorted((_PACKAGE / "linux").glob("*.*"))), np.__version__]
     parts = [*engine, kernel, [workload.text, workload.digest, _inputs(workload)], seed]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def search_key(piece: str, deep: int, plugins: Iterable[PluginSpec]) -> str:
+    """Return the key of a piece of a search of the rules (cowbench.search): equal keys mean equal outcomes."""
+    files = [*(_PACKAGE / "search").glob("*.py"), *(_PACKAGE / "generator").glob("*.py"), _PACKAGE / "conformance.py"]
+    parts = [engine_digest(), _digest(sorted(files)), np.__version__, piece, deep, [one.digest for one in plugins]]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 

@@ -46,10 +46,7 @@ class ProgramWriter:
         self._pending = bytearray()
         with self._named():
             self._file: IO[bytes] | None = path.open("wb", buffering=0)
-        default = dataclasses.asdict(MachineConfig())
-        changed = {key: value for key, value in dataclasses.asdict(config).items() if value != default[key]}
-        facts = {} if recorded is None else {"recorded": recorded}
-        self.line({"cowbench_program": VERSION, "machine": changed} | facts)
+        self.line(first_line(config) | ({} if recorded is None else {"recorded": recorded}))
         self.flush()
 
     def __enter__(self) -> Self:
@@ -101,6 +98,13 @@ class ProgramWriter:
                 file.close()
                 self._file = None
             raise ProgramError(f"{self.path}: cannot be written ({error.strerror}); give another file") from None
+
+
+def first_line(config: MachineConfig) -> dict[str, Any]:
+    """Return the header of a program for a machine."""
+    default = dataclasses.asdict(MachineConfig())
+    changed = {key: value for key, value in dataclasses.asdict(config).items() if value != default[key]}
+    return {"cowbench_program": VERSION, "machine": changed}
 
 
 def write_program(path: Path, config: MachineConfig, operations: Iterable[Operation]) -> None:

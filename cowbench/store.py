@@ -2,7 +2,7 @@
 
 rows: one trial a row, keyed by all that can change it. grid: which row stands for (policy, workload, seed) today;
 the run that asked last decides, so rows of an edited plug-in stay as a cache but are not shown. studies: the text of
-each study that was run; study_cells: its own grid. cells: when, where and how long each row took. runs: provenance,
+each study that was run; study_cells: its own grid; searches: pieces of searches of the rules (cowbench.search). cells: when, where and how long each row took. runs: provenance,
 once a run. checks: the model held against kernels (cowbench.checks).
 """
 
@@ -37,6 +37,7 @@ create table if not exists grid (policy TEXT, workload TEXT, seed INTEGER, key T
 create table if not exists study_cells (study TEXT, policy TEXT, workload TEXT, seed INTEGER, key TEXT not null,
                                         primary key (study, policy, workload, seed)) strict;
 create table if not exists studies (name TEXT primary key, text TEXT not null) strict;
+create table if not exists searches (key TEXT primary key, piece TEXT not null, text TEXT not null) strict;
 create table if not exists runs (id INTEGER primary key, started TEXT not null, provenance TEXT not null) strict;
 create table if not exists cells (key TEXT primary key, run_id INTEGER not null, worker INTEGER not null,
                                   started TEXT not null, wall_s REAL not null) strict;
@@ -101,6 +102,20 @@ class Store:
         with self._errors():
             known = self._has("studies")
             return dict(self._db.execute("select name, text from studies order by name")) if known else {}
+
+    def add_search(self, key: str, piece: str, text: str) -> None:
+        """Write a piece of a search; pieces of the same name that other code found are forgotten."""
+        with self._errors(), self._db:
+            self._db.execute("delete from searches where piece = ?", (piece,))
+            self._db.execute("insert into searches values (?, ?, ?)", (key, piece, text))
+
+    def searches(self) -> dict[str, tuple[str, str]]:
+        """Return all pieces of searches: name -> key and text."""
+        with self._errors():
+            if not self._has("searches"):
+                return {}
+            found = self._db.execute("select piece, key, text from searches order by piece").fetchall()
+        return {piece: (key, text) for piece, key, text in found}
 
     def statuses(self) -> dict[str, str]:
         """Return the status of every finished cell by key."""

@@ -49,6 +49,11 @@ class Reporter:
             words = f"{self._things}, {progress.failed} failed" if progress.failed else self._things
             self._bar.update(self._task, completed=progress.done, total=progress.total, description=words)
 
+    def say(self, words: str) -> None:
+        """Say in a line what else is under way."""
+        if not self._quiet:
+            click.echo(words, err=True)
+
     def _line(self, progress: Progress) -> None:
         now = time.monotonic()
         if progress.done and progress.done < progress.total and now - self._last < _EVERY_S:

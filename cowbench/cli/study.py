@@ -44,7 +44,7 @@ def command(
     from cowbench import costs, sweep
     from cowbench.cli.progress import Reporter
     from cowbench.store import Store
-    from cowbench.study import evaluate, run
+    from cowbench.study import evaluate, run, searching
 
     asked = run.find(study)
     prices = costs.read_profile(profile) if profile else costs.read_profile()
@@ -62,11 +62,12 @@ def command(
                     command=shlex.join(["cowbench", *sys.argv[1:]]),
                     report=reporter.update,
                 )
+                searching.complete(asked, results, lambda words: reporter.say(f"searching: {words}"))
             except KeyboardInterrupt:
                 click.echo(f"cowbench: interrupted; finished cells are in {store}, run again to go on", err=True)
                 raise click.exceptions.Exit(130) from None
         failures = sweep.failures(results, cells, asked.name)
-        answers = evaluate.answers(asked, results.rows(asked.name))
+        answers = evaluate.answers(asked, results.rows(asked.name), searching.kept(asked, results))
     for answer in answers:
         _show(answer, quiet)
     for line in failures:

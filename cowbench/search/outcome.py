@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import dataclasses
-import io
 import json
 import zlib
 from dataclasses import dataclass
@@ -14,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from cowbench.machine import MachineConfig
-from cowbench.operations import Operation, decode, encode, write_header
+from cowbench.operations import Operation, decode, encode
+from cowbench.program_file import first_line
 from cowbench.search.grammar import FAMILIES, Rule
 from cowbench.search.screening import CLASSES, Counterexample
 from cowbench.words import say_program
@@ -62,11 +62,10 @@ class Example:
     @classmethod
     def of(cls, one: Counterexample, rejects: int) -> Self:
         """Put a counter-example into words and into a program file."""
-        stream = io.StringIO()
-        write_header(stream, one.config)
-        stream.writelines(json.dumps(encode(operation)) + "\n" for operation in one.program)
+        lines = [first_line(one.config), *map(encode, one.program)]
+        file = "".join(json.dumps(line) + "\n" for line in lines)
         told = tuple(say_program(one.program))
-        return cls(one.losses.words, one.losses.best, told, stream.getvalue(), one.rule.name, rejects)
+        return cls(one.losses.words, one.losses.best, told, file, one.rule.name, rejects)
 
     def program(self) -> tuple[MachineConfig, list[Operation]]:
         """Return the machine and the operations, to carry them out again."""

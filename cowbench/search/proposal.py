@@ -10,15 +10,18 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 from numpy.random import SeedSequence
 
+from cowbench import operations as ops
 from cowbench import plugins, spec
 from cowbench.conformance import CASES
 from cowbench.generator import random_program
-from cowbench.machine import MachineConfig
+from cowbench.keys import search_key
+from cowbench.machine import During, MachineConfig, Process, Reference
 from cowbench.operations import Operation
 from cowbench.search.grammar import FAMILIES, GIB, PARTS, Family, State
 from cowbench.search.outcome import Example, Found, Proposal, Standing, found_from, pack, standings_from
@@ -28,8 +31,9 @@ from cowbench.search.shipped import STATE
 from cowbench.search.workloads import Copies, Costing, Point, copies, in_order
 from cowbench.spec import PluginSpec
 
-SHORT, MIDDLE = 600, 30
+SHORT, MIDDLE = 200, 30
 """Random programs that all rules of a family are held against: of 6 operations, and of 12."""
+SMALL = MachineConfig(frames=512)
 BUILT_IN = "built-in policies"
 PIECES = (*(family.name for family in FAMILIES), BUILT_IN)
 """What a search is made of, in order; each needs those before it."""
@@ -47,6 +51,11 @@ def piece(name: str, before: Sequence[Found], deep: int, say: Say = lambda words
     return search(family, deep, rivals, say)
 
 
+def key(name: str, deep: int) -> str:
+    """Return the key of a piece: it changes with all that can change what is found."""
+    return search_key(name, deep, [*workloads(), *(spec.parse("policy", policy) for policy in STATE)])
+
+
 def proposal(texts: Mapping[str, str], deep: int) -> Proposal:
     """Put the pieces together, from the texts that a store holds."""
     families = tuple(found_from(texts[family.name]) for family in FAMILIES)
@@ -56,7 +65,7 @@ def proposal(texts: Mapping[str, str], deep: int) -> Proposal:
 def search(family: Family, deep: int, rivals: Sequence[Point] = (), say: Say = lambda words: None) -> Found:
     """Search one family; `deep` random programs are held against what comes out on top, `rivals` are of others."""
     screening = Screening(family)
-    cheap = [*cases(), *random_cases(SHORT, 6, 16, 0), *random_cases(MIDDLE, 12, 16, 1)]
+    cheap = [*cases(), *races(), *random_cases(SHORT, 6, 16, 0), *random_cases(MIDDLE, 12, 16, 1)]
     for number, (config, program) in enumerate(cheap, start=1):
         screening.program(config, program)
         if number % 100 == 0 or number == len(cheap):
@@ -74,9 +83,20 @@ def search(family: Family, deep: int, rivals: Sequence[Point] = (), say: Say = l
 def cases() -> list[Case]:
     """Return the different cases of cow.c, in memory and swapped out, as programs."""
     different = [case for case in CASES if case.number not in (10, 12, 14)]  # GUP-fast does not differ here
-    return [
-        (MachineConfig(frames=512), case.program(swapped=swapped)) for case in different for swapped in (False, True)
-    ]
+    return [(SMALL, case.program(swapped=swapped)) for case in different for swapped in (False, True)]
+
+
+def races() -> Iterator[Case]:
+    """Yield what random programs seldom hit: references taken or held while fork or reclaim looks at the page."""
+    parent, page, reference = Process(0), range(1), Reference(0)
+    begin: list[Operation] = [ops.Spawn(), ops.Write(parent, range(2)), ops.Drain(0)]
+    end: list[Operation] = [ops.Write(parent, range(2)), ops.DeviceWrite(reference)]
+    kinds: tuple[Literal["pin", "get"], ...] = ("pin", "get")
+    for kind in kinds:
+        yield SMALL, [*begin, ops.Fork(parent, during=(During(0, kind, page),)), *end]
+        taken = ops.Pin(parent, page) if kind == "pin" else ops.Get(parent, page, write=True)
+        yield SMALL, [*begin, taken, ops.PageOut(parent, page), ops.Fork(parent), *end]
+        yield SMALL, [*begin, taken, ops.Fork(parent, during=(During(1, "write", range(2)),)), *end]
 
 
 def random_cases(count: int, operations: int, pages: int, stream: int) -> Iterator[Case]:

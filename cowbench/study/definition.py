@@ -7,6 +7,7 @@ name = "sticky"                          # [a-z0-9_]; unique in the study
 asks = "What does a bit that is never reset cost?"
 answer = "{grown.only(policy='has_pinned').mean('copies_fork'):,.0f} pages a run"
 limits = "The clients are assumed."      # what the answer does not cover
+search = 1000                            # search the grammar of rules too (cowbench/search); random programs at its end
 
 [[question.experiment]]
 name = "grown"                           # what expressions call its rows
@@ -93,7 +94,10 @@ class Figure:
 
 @dataclass(frozen=True)
 class Question:
-    """One question: its experiments, the answer as a sentence with {expressions}, what limits it, and claims."""
+    """One question: its experiments, the answer as a sentence with {expressions}, what limits it, and claims.
+
+    search: random programs that what a search of the rules finds is held against; 0: nothing is searched.
+    """
 
     name: str
     asks: str
@@ -102,6 +106,7 @@ class Question:
     experiments: tuple[Experiment, ...]
     claims: tuple[Claim, ...]
     figures: tuple[Figure, ...] = ()
+    search: int = 0
 
 
 @dataclass(frozen=True)
@@ -141,7 +146,7 @@ def parse(name: str, text: str, origin: str) -> Study:
 
 
 def _question(place: _Place, table: dict[str, Any]) -> Question:
-    place.known(table, ("name", "asks", "answer", "limits", "experiment", "claim", "figure"))
+    place.known(table, ("name", "asks", "answer", "limits", "search", "experiment", "claim", "figure"))
     name = place.identifier(table)
     place = place / name
     experiments = tuple(_experiment(place, one) for one in place.tables(table, "experiment"))
@@ -150,23 +155,21 @@ def _question(place: _Place, table: dict[str, Any]) -> Question:
     names = [one.name for one in experiments]
     figures = tuple(_figure(place, one, names) for one in place.tables(table, "figure", least=0))
     asks, answer, limits = (place.text(table, key) for key in ("asks", "answer", "limits"))
-    return Question(name, asks, answer, limits, experiments, claims, figures)
+    search = place.number(table, "search", 0, 0)
+    return Question(name, asks, answer, limits, experiments, claims, figures, search)
 
 
 def _experiment(place: _Place, table: dict[str, Any]) -> Experiment:
     place.known(table, [one.name for one in fields(Experiment)])
     name = place.identifier(table)
     place = place / name
-    seeds = table.get("seeds", SEEDS)
-    if not isinstance(seeds, int) or isinstance(seeds, bool) or seeds < 1:
-        raise place.error(f"seeds={seeds} must be a whole number from 1")
     return Experiment(
         name,
         place.texts(table, "policies"),
         place.texts(table, "workloads"),
         place.axes(table, "axes"),
         place.axes(table, "policy_axes"),
-        seeds,
+        place.number(table, "seeds", SEEDS, 1),
     )
 
 
@@ -220,6 +223,12 @@ class _Place:
         if not isinstance(value, str) or not value.strip():
             raise self.error(f"'{key}' is missing; give it a text")
         return " ".join(value.split())
+
+    def number(self, table: dict[str, Any], key: str, default: int, least: int) -> int:
+        value = table.get(key, default)
+        if not isinstance(value, int) or isinstance(value, bool) or value < least:
+            raise self.error(f"{key}={value} must be a whole number from {least}")
+        return value
 
     def identifier(self, table: dict[str, Any]) -> str:
         name = self.text(table, "name")

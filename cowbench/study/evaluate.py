@@ -8,13 +8,16 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cowbench.errors import CowbenchError, StudyError
 from cowbench.plugins import words_of
 from cowbench.schema import Row
 from cowbench.study.definition import Claim, Experiment, Question, Study
 from cowbench.study.rows import Rows
+
+if TYPE_CHECKING:
+    from cowbench.search.outcome import Proposal
 
 _BUILTINS = (
     abs,
@@ -50,12 +53,15 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Answer:
-    """An answered question: its sentence (or why there is none), the verdicts, and the rows of each experiment."""
+    """An answered question: its sentence (or why there is none), the verdicts, the rows of each experiment, and
+    what was searched.
+    """
 
     question: Question
     sentence: str
     verdicts: tuple[Verdict, ...]
     rows: Mapping[str, Rows]
+    searched: Proposal | None = None
 
     @property
     def stands(self) -> bool:
@@ -63,22 +69,23 @@ class Answer:
         return all(verdict.holds for verdict in self.verdicts)
 
 
-def answers(study: Study, rows: Sequence[Row]) -> list[Answer]:
-    """Answer every question of a study from the rows of a store."""
+def answers(study: Study, rows: Sequence[Row], searched: Proposal | None = None) -> list[Answer]:
+    """Answer every question of a study from the rows of a store, and what a search of the rules came to."""
     by_cell: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
         by_cell.setdefault((row["policy"], row["workload"]), []).append(row)
-    return [_answer(question, by_cell) for question in study.questions]
+    return [_answer(question, by_cell, searched) for question in study.questions]
 
 
-def _answer(question: Question, by_cell: Mapping[tuple[str, str], list[Row]]) -> Answer:
+def _answer(question: Question, by_cell: Mapping[tuple[str, str], list[Row]], searched: Proposal | None) -> Answer:
     rows = {one.name: _rows(question, one, by_cell) for one in question.experiments}
-    names = _NAMES | rows
+    names = _NAMES | rows | ({"search": searched} if question.search and searched else {})
     try:
         sentence = fill(question.answer, names, question.name)
     except StudyError as error:
         sentence = f"No answer: {error}"
-    return Answer(question, sentence, tuple(_verdict(claim, names, question.name) for claim in question.claims), rows)
+    verdicts = tuple(_verdict(claim, names, question.name) for claim in question.claims)
+    return Answer(question, sentence, verdicts, rows, searched if question.search else None)
 
 
 def _rows(question: Question, one: Experiment, by_cell: Mapping[tuple[str, str], list[Row]]) -> Rows:
