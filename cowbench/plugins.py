@@ -70,9 +70,14 @@ def kind_of(name_or_path: str) -> Kind:
 
 
 def locate(kind: Kind, name_or_path: str) -> Path:
-    """Return the file of a plug-in given by name, or by path (with a slash or ending in .py)."""
+    """Return the file of a plug-in given by name, or by path (with a slash or ending in .py).
+
+    A path that leads nowhere from here is looked for in the folder of the built-in studies, which bring policies.
+    """
     if _is_path(name_or_path):
-        return Path(name_or_path).expanduser().resolve()
+        file = Path(name_or_path).expanduser().resolve()
+        brought = data_folder("studies") / name_or_path
+        return brought if not file.exists() and brought.is_file() else file
     known = available(kind)
     if name_or_path not in known:
         raise PluginError(f"no {kind} '{name_or_path}': {nearest(name_or_path, known)}")

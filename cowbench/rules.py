@@ -61,7 +61,7 @@ def reuse_exclusive(fault: WriteFault, *, close_bound: bool = False) -> Mask:
 
 
 def reuse_explained(fault: WriteFault) -> Mask:
-    """Never shipped: one mapping or swap entry, and no reference that it, the swap cache or an LRU batch do not explain."""
+    """Never shipped: one mapping or swap entry, and it, the swap cache and an LRU batch explain every reference."""
     return _sole_by_mapcount(fault, fault.trylock(unexplained(fault) == 0))
 
 

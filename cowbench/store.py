@@ -2,8 +2,9 @@
 
 rows: one trial a row, keyed by all that can change it. grid: which row stands for (policy, workload, seed) today;
 the run that asked last decides, so rows of an edited plug-in stay as a cache but are not shown. studies: the text of
-each study that was run; study_cells: its own grid; searches: pieces of searches of the rules (cowbench.search). cells: when, where and how long each row took. runs: provenance,
-once a run. checks: the model held against kernels (cowbench.checks).
+each study that was run; study_cells: its own grid; searches: pieces of searches of the rules (cowbench.search).
+cells: when, where and how long each row took. runs: provenance, once a run. checks: the model held against kernels
+(cowbench.checks).
 """
 
 from __future__ import annotations

@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 
 from cowbench.errors import CowbenchError
-from cowbench.report import plots
+from cowbench.report import plots, proposal
 from cowbench.report.model import Block, Bullets, Code, Fold, Heading, Paragraph, Strong, Words
 from cowbench.report.prose import plural
 from cowbench.report.results import Results, StudyRows
 from cowbench.report.section import Section
+from cowbench.search.outcome import Proposal
 from cowbench.study import definition
 from cowbench.study.evaluate import Answer, Verdict, answers
 
@@ -22,12 +23,12 @@ class Studies(Section):
                 ("This store holds no study; ", Code("cowbench study seed-thread"), " asks the questions of 2020.")
             )
         for study in results.studies:
-            yield from _chapter(study)
+            yield from _chapter(study, results.searched)
 
 
-def _chapter(study: StudyRows) -> Iterator[Block]:
+def _chapter(study: StudyRows, searched: Proposal | None) -> Iterator[Block]:
     asked = definition.parse(study.name, study.text, study.name)
-    answered = answers(asked, study.rows)
+    answered = answers(asked, study.rows, searched)
     claims = [verdict for answer in answered for verdict in answer.verdicts]
     broken = sum(not verdict.holds for verdict in claims)
     yield Heading(asked.title)
@@ -56,6 +57,8 @@ def _question(number: int, answer: Answer) -> Iterator[Block]:
             yield plots.table(figure, rows, name)
         except CowbenchError as error:
             yield Paragraph(f"{figure.title}: cannot be drawn: {error}", "warning")
+    if answer.searched is not None:
+        yield from proposal.blocks(answer.searched, f"{question.name.replace('_', '-')}-search")
     yield Bullets(tuple(_claim(verdict.claim.says, verdict.holds, verdict.error) for verdict in answer.verdicts))
     experiments = tuple(
         (f"{one.name}: policies ", Code(", ".join(one.policy_specs())), " on ", Code(_short(one.workload_specs())))

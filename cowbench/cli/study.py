@@ -25,6 +25,7 @@ BROKEN = 1
 @options.executor
 @click.option("--profile", type=click.Path(path_type=Path), help="File of costs behind modelled times.")
 @click.option("--retry-failed", is_flag=True, help="Run cells again that failed before.")
+@click.option("--save-rules", "rules", type=click.Path(path_type=Path), help="Folder for the rules that are found.")
 @click.option("--quiet", "-q", is_flag=True, help="Say nothing but broken claims and errors.")
 def command(
     study: str,
@@ -33,6 +34,7 @@ def command(
     executor: str | None,
     profile: Path | None,
     retry_failed: bool,
+    rules: Path | None,
     quiet: bool,
 ) -> None:
     """Run the experiments of a STUDY and answer its questions.
@@ -67,7 +69,10 @@ def command(
                 click.echo(f"cowbench: interrupted; finished cells are in {store}, run again to go on", err=True)
                 raise click.exceptions.Exit(130) from None
         failures = sweep.failures(results, cells, asked.name)
-        answers = evaluate.answers(asked, results.rows(asked.name), searching.kept(asked, results))
+        searched = searching.kept(results)
+        answers = evaluate.answers(asked, results.rows(asked.name), searched)
+    if rules is not None:
+        searching.save(searched, rules)
     for answer in answers:
         _show(answer, quiet)
     for line in failures:

@@ -14,11 +14,13 @@ from cowbench.costs import CostProfile, parse_profile
 from cowbench.history.files import Results as Commit
 from cowbench.schema import Row
 from cowbench.store import Store
+from cowbench.study import searching
 from cowbench.summary import MISSING, Table
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from cowbench.search.outcome import Proposal
     from cowbench.statistics import Family, Method
 
 VERBS = {"leaks": "leaks", "lost_pins": "loses pins", "lost_gets": "loses FOLL_GET references"}
@@ -61,6 +63,7 @@ class Results:
     measured: Sequence[Row] = ()
     history: Sequence[Commit] = ()
     studies: Sequence[StudyRows] = ()
+    searched: Proposal | None = None
     versus: Family | None = None
 
     @classmethod
@@ -74,7 +77,7 @@ class Results:
         modelled = [row for row in rows if not row["policy"].startswith(KERNEL)]
         measured = [row for row in rows if row["policy"].startswith(KERNEL)] if modelled else []
         studies = [StudyRows(name, text, store.rows(name)) for name, text in store.studies().items()]
-        kept = (store.checks(), measured, history, studies)
+        kept = (store.checks(), measured, history, studies, searching.kept(store))
         return cls(modelled or rows, store.runs(), baseline, points, trace, *kept)
 
     @cached_property

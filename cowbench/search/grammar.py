@@ -40,6 +40,13 @@ STICKY = State("sticky bit of the mm (MMF_HAS_PINNED)", mm=1)
 COUNTER = State("count of the pins of the mm", mm=64)
 SEQUENCE = State("sequence count of forks (write_protect_seq)", mm=32)
 
+UNMARKED_KERNEL: dict[str, Any] = {
+    "anon_exclusive": False,
+    "mprotect_maps_writable": "never",
+    "swapin_read_maps_writable": False,
+}
+"""What differs from 6.19 around rules without an exclusive mark: it would need one."""
+
 GIB = 1 << 18
 """Pages of the address space that the one number for a rule's state is told for: 1 GiB."""
 
@@ -195,7 +202,7 @@ def _drained_swap_in(fault: SwapIn) -> Mask:
 
 
 _SWAP_IN: tuple[Choice, ...] = (
-    Choice("never", "no", "np.zeros(len(fault), np.bool_)", lambda fault: _none(len(fault))),
+    Choice("never", "in no case", "np.zeros(len(fault), np.bool_)", lambda fault: _none(len(fault))),
     Choice(
         *("mapcount", "on a write, if no other swap entry or mapping leads to it (5.7 to 5.17)"),
         *("rules.swap_in_by_mapcount(fault)", rules.swap_in_by_mapcount),
@@ -287,7 +294,7 @@ def _early(marked: bool) -> Iterator[Choice]:
 def _unshare(marked: bool) -> Iterator[Choice]:
     yield Choice("none", "nothing", "", lambda request: _none(len(request)))
     tests: tuple[tuple[str, str, str, Callable[[GupPages], Mask]], ...] = (
-        ("mapped", "mapped by others", "(r.mapcount + r.swap_count > 1)", lambda r: r.mapcount + r.swap_count > 1),
+        ("mapped", "mapped by others", "r.mapcount + r.swap_count > 1", lambda r: r.mapcount + r.swap_count > 1),
     )
     if marked:
         tests = (("mark", "not exclusive", "~r.exclusive", lambda r: ~r.exclusive),)
@@ -307,7 +314,8 @@ def _unsharing(who: str, name: str, words: str, code: str, test: Callable[[GupPa
         zero_too = zero == "zero" or (zero == "longterm_zero" and request.longterm)
         return np.where(request.zero_page, zero_too, test(request))
 
-    said = f"pages {words}" + {"": "", "zero": ", the zero page", "longterm_zero": ", the zero page if long-term"}[zero]
+    more = {"": "", "zero": " and the zero page", "longterm_zero": " and, if long-term, the zero page"}
+    said = f"pages {words}{more[zero]}"
     here = code.replace("r.", "request.")
     broken = {"": "False", "zero": "True", "longterm_zero": "request.longterm"}[zero]
     text = f"np.where(request.zero_page, {broken}, {here})"
@@ -315,22 +323,27 @@ def _unsharing(who: str, name: str, words: str, code: str, test: Callable[[GupPa
     return Choice(f"{who}_{name}", f"{said} ({'pins' if who == 'pins' else 'pins and gets'})", text, ask)
 
 
+def _guard(name: str, words: str, pins: bool, gets: bool, *state: State) -> Choice:
+    return Choice(name, words, ask={"fork_guard": pins, "fork_guards_gets": gets}, state=state)
+
+
+def _refusal(name: str, words: str, pins: bool, references: bool) -> Choice:
+    return Choice(name, words, ask={"reclaim_refuses_pins": pins, "reclaim_refuses_references": references})
+
+
 _FLAGS: dict[Part, tuple[Choice, ...]] = {
     "guard": (
-        Choice("none", "nothing", ask={}),
-        Choice("pins", "GUP-fast pins", ask={"fork_guard": True}, state=(SEQUENCE,)),
-        Choice("gets", "GUP-fast pins and gets", ask={"fork_guard": True, "fork_guards_gets": True}, state=(SEQUENCE,)),
+        _guard("none", "nothing", False, False),
+        _guard("pins", "GUP-fast pins", True, False, SEQUENCE),
+        _guard("gets", "GUP-fast pins and gets", True, True, SEQUENCE),
     ),
     "reclaim": (
-        Choice("none", "nothing", ask={}),
-        Choice("pins", "pages that look pinned", ask={"reclaim_refuses_pins": True}),
-        Choice(
-            *("gets", "pages with an unexplained reference"),
-            ask={"reclaim_refuses_pins": True, "reclaim_refuses_references": True},
-        ),
+        _refusal("none", "nothing", False, False),
+        _refusal("pins", "pages that look pinned", True, False),
+        _refusal("gets", "pages with an unexplained reference", True, True),
     ),
     "freeze": (
-        Choice("no", "run on", ask={}),
+        Choice("no", "run on", ask={"freeze_writers": False}),
         Choice("yes", "wait for fork where a page is copied early", ask={"freeze_writers": True}),
     ),
 }

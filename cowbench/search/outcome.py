@@ -14,9 +14,11 @@ import numpy.typing as npt
 
 from cowbench.machine import MachineConfig
 from cowbench.operations import Operation, decode, encode
+from cowbench.plugins import data_folder
 from cowbench.program_file import first_line
-from cowbench.search.grammar import FAMILIES, Rule
+from cowbench.search.grammar import FAMILIES, PARTS, Rule
 from cowbench.search.screening import CLASSES, Counterexample
+from cowbench.search.source import source
 from cowbench.words import say_program
 
 
@@ -24,7 +26,7 @@ from cowbench.words import say_program
 class Standing:
     """A rule or policy on the plane: its class, what a kernel must remember for it, and what it copies.
 
-    best: class (0 rejected, 1 A, 2 B, 3 C). bits: state for an address space of 1 GiB. at: numbers of a rule's choices.
+    best: class (0 rejected, 1 A, 2 B, 3 C). bits: state for an address space of 1 GiB.
     by_workload: needless copies where there are any. why: what keeps a built-in policy out of the next class.
     """
 
@@ -34,7 +36,6 @@ class Standing:
     state: tuple[str, ...]
     needless: int
     copies: int
-    at: tuple[int, ...] = ()
     by_workload: tuple[tuple[str, int], ...] = ()
     why: str = ""
 
@@ -110,12 +111,29 @@ def pack(killers: npt.NDArray[np.int16]) -> str:
 
 
 @dataclass(frozen=True)
+class Placed:
+    """Where the built-in policies stand, and how many random programs they and the fronts were held against."""
+
+    standings: tuple[Standing, ...]
+    deep: int
+
+
+@dataclass(frozen=True)
 class Proposal:
-    """The whole outcome: the families, the built-in policies, and how many programs the fronts were held against."""
+    """The whole outcome: the families, and the built-in policies."""
 
     families: tuple[Found, ...]
-    built_in: tuple[Standing, ...]
-    deep: int
+    placed: Placed
+
+    @property
+    def built_in(self) -> tuple[Standing, ...]:
+        """Where the built-in policies stand."""
+        return self.placed.standings
+
+    @property
+    def deep(self) -> int:
+        """How many random programs the fronts and the built-in policies were held against at last."""
+        return self.placed.deep
 
     @property
     def rules(self) -> int:
@@ -153,6 +171,23 @@ class Proposal:
                 kept.append(one)
         return kept
 
+    def found(self) -> dict[str, Standing]:
+        """Return the rules on the fronts by the names of their policy files, from the least state on."""
+        every = {one.name: one for letter in "CBA" for one in self.front(letter)}
+        ordered = sorted(every.values(), key=lambda one: (one.bits, one.needless))
+        return {f"proposal_{one.bits}": one for one in ordered}
+
+    def sources(self) -> dict[str, str]:
+        """Return the rules on the fronts as policy files: name of the file -> text."""
+        return {f"{name}.py": source(rule_of(one), name) for name, one in self.found().items()}
+
+    def unsaved(self) -> list[str]:
+        """Return the policy files that are not in the folder of built-in studies as they were found."""
+        folder = data_folder("studies") / "rules"
+        kept = {file.name: file.read_text(encoding="utf-8") for file in folder.glob("*.py")}
+        found = self.sources()
+        return [name for name in sorted(kept.keys() | found.keys()) if kept.get(name) != found.get(name)]
+
     def policy(self, name: str) -> Standing:
         """Return where a built-in policy stands."""
         return next(one for one in self.built_in if one.name == name)
@@ -165,31 +200,35 @@ class Proposal:
 
 def rule_of(standing: Standing) -> Rule:
     """Return the rule that stands there."""
-    family = next(one for one in FAMILIES if standing.name.startswith(f"{one.name}:"))
-    return Rule(family, standing.at)
+    name, _, choices = standing.name.partition(":")
+    family = next(one for one in FAMILIES if one.name == name)
+    return family.rule(**dict(zip(PARTS, choices.split(","), strict=True)))
 
 
-def to_json(piece: Found | tuple[Standing, ...]) -> str:
+def to_json(piece: Found | Placed) -> str:
     """Write a piece of a search as text."""
-    plain = dataclasses.asdict(piece) if isinstance(piece, Found) else [dataclasses.asdict(one) for one in piece]
-    return json.dumps(plain, sort_keys=True)
+    return json.dumps(dataclasses.asdict(piece), sort_keys=True)
 
 
 def found_from(text: str) -> Found:
     """Read a family from text."""
     fields = json.loads(text)
-    fields |= {"front": standings_from(fields["front"]), "runs": tuple(fields["runs"])}
+    fields |= {"front": _standings(fields["front"]), "runs": tuple(fields["runs"])}
     examples = ({**one, "told": tuple(one["told"])} for one in fields["examples"])
     return Found(**{**fields, "examples": tuple(Example(**one) for one in examples)})
 
 
-def standings_from(plain: list[dict[str, Any]]) -> tuple[Standing, ...]:
-    """Read standings from what JSON made of them."""
+def placed_from(text: str) -> Placed:
+    """Read the built-in policies from text."""
+    fields = json.loads(text)
+    return Placed(_standings(fields["standings"]), fields["deep"])
+
+
+def _standings(plain: list[dict[str, Any]]) -> tuple[Standing, ...]:
     changed = (
         {
             **one,
             "state": tuple(one["state"]),
-            "at": tuple(one["at"]),
             "by_workload": tuple((name, count) for name, count in one["by_workload"]),
         }
         for one in plain

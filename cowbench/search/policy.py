@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from cowbench.kernels import LINUX_6_19, KernelFlags
 from cowbench.policy import EarlyCopyPolicy
-from cowbench.search.grammar import FLAGGED, PARTS, Choice, Early, Family, Part, Rule
+from cowbench.search.grammar import FLAGGED, PARTS, UNMARKED_KERNEL, Choice, Early, Family, Part, Rule
 from cowbench.views import FaultView, ForkPages, GupPages, Mask, Mm, Scan, SwapIn, WriteFault
 
 Block = tuple[npt.NDArray[np.bool_], ...]
@@ -20,17 +20,7 @@ Block = tuple[npt.NDArray[np.bool_], ...]
 
 def kernel(family: Family) -> KernelFlags:
     """Return the kernel around the rules of a family: that of 6.19, without what only exclusive marks make possible."""
-    if family.state:
-        guards = {"fork_guard": False, "reclaim_refuses_pins": False}
-        return dataclasses.replace(LINUX_6_19, **guards)  # type: ignore[arg-type]
-    return dataclasses.replace(
-        *(LINUX_6_19,),
-        anon_exclusive=False,
-        mprotect_maps_writable="never",
-        swapin_read_maps_writable=False,
-        fork_guard=False,
-        reclaim_refuses_pins=False,
-    )
+    return LINUX_6_19 if family.state else dataclasses.replace(LINUX_6_19, **UNMARKED_KERNEL)
 
 
 class _Remembering(EarlyCopyPolicy):
@@ -123,7 +113,7 @@ class Alike(_Remembering):
 
     def flag(self, part: Part, name: str) -> bool:
         """Return a flag that a choice of a part sets."""
-        return bool(self._settle(part, lambda choice: (choice.ask.get(name, False),) * 2))
+        return bool(self._settle(part, lambda choice: (choice.ask[name],) * 2))
 
     @property
     def copies_swap_entries(self) -> bool:  # type: ignore[override]
@@ -143,18 +133,19 @@ class Alike(_Remembering):
 
     def _fault(self, part: Part, fault: FaultView) -> Mask:
         columns = fault._columns
+        before = dataclasses.replace(columns)  # actions change the columns that the engine looks at
         own = self.rule[part].ask(fault)
-        after, done = fault._columns, (fault.drains, fault.freed, fault.refused)
+        done = (fault.drains, fault.freed, fault.refused)
         nothing = np.zeros(len(fault), np.bool_)
 
         def key(choice: Any) -> tuple[Mask, Hashable]:
-            fault._columns = dataclasses.replace(columns)
+            fault._columns = dataclasses.replace(before)
             fault.drains = fault.freed = fault.refused = nothing
             answer = choice.ask(fault)
             return answer, (answer.tobytes(), fault.drains.tobytes(), fault.freed.tobytes())
 
         self._settle(part, key)
-        fault._columns = after
+        fault._columns = columns
         fault.drains, fault.freed, fault.refused = done
         return cast(Mask, own)
 

@@ -7,7 +7,6 @@ takes with it all rules that fall alike, and the counting goes on.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Literal
@@ -24,7 +23,7 @@ from cowbench.keys import search_key
 from cowbench.machine import During, MachineConfig, Process, Reference
 from cowbench.operations import Operation
 from cowbench.search.grammar import FAMILIES, GIB, PARTS, Family, State
-from cowbench.search.outcome import Example, Found, Proposal, Standing, found_from, pack, standings_from
+from cowbench.search.outcome import Example, Found, Placed, Proposal, Standing, found_from, pack, placed_from
 from cowbench.search.policy import OneRule
 from cowbench.search.screening import CLASSES, REJECTED, C, Screening, losses
 from cowbench.search.shipped import STATE
@@ -33,6 +32,8 @@ from cowbench.spec import PluginSpec
 
 SHORT, MIDDLE = 200, 30
 """Random programs that all rules of a family are held against: of 6 operations, and of 12."""
+PLACING = 300
+"""Most long random programs that the built-in policies are held against."""
 SMALL = MachineConfig(frames=512)
 BUILT_IN = "built-in policies"
 PIECES = (*(family.name for family in FAMILIES), BUILT_IN)
@@ -42,10 +43,10 @@ Case = tuple[MachineConfig, list[Operation]]
 Say = Callable[[str], None]
 
 
-def piece(name: str, before: Sequence[Found], deep: int, say: Say = lambda words: None) -> Found | tuple[Standing, ...]:
+def piece(name: str, before: Sequence[Found], deep: int, say: Say = lambda words: None) -> Found | Placed:
     """Search one piece; `before` are the families searched before it."""
     if name == BUILT_IN:
-        return place(deep, [example for found in before for example in found.examples], say)
+        return Placed(place(deep, [example for found in before for example in found.examples], say), deep)
     family = next(one for one in FAMILIES if one.name == name)
     rivals = [Point(one.best, one.bits, one.needless) for found in before for one in found.front]
     return search(family, deep, rivals, say)
@@ -56,10 +57,9 @@ def key(name: str, deep: int) -> str:
     return search_key(name, deep, [*workloads(), *(spec.parse("policy", policy) for policy in STATE)])
 
 
-def proposal(texts: Mapping[str, str], deep: int) -> Proposal:
-    """Put the pieces together, from the texts that a store holds."""
-    families = tuple(found_from(texts[family.name]) for family in FAMILIES)
-    return Proposal(families, standings_from(json.loads(texts[BUILT_IN])), deep)
+def proposal(texts: Mapping[str, str]) -> Proposal:
+    """Put the pieces together, from the texts that a store holds. Raises KeyError for a piece that is missing."""
+    return Proposal(tuple(found_from(texts[family.name]) for family in FAMILIES), placed_from(texts[BUILT_IN]))
 
 
 def search(family: Family, deep: int, rivals: Sequence[Point] = (), say: Say = lambda words: None) -> Found:
@@ -127,7 +127,7 @@ def _place(name: str, state: tuple[State, ...], deep: int, examples: Sequence[Ex
     say(f"built-in policies: {name}")
     parsed = spec.parse("policy", name)
     best, why = C, ""
-    for config, program in [*(one.program() for one in examples), *cases(), *deep_cases(deep)]:
+    for config, program in [*(one.program() for one in examples), *cases(), *deep_cases(min(deep, PLACING))]:
         result = losses(parsed.build(), config, program)
         if result.best < best:
             best, why = result.best, result.words
@@ -163,7 +163,7 @@ def _told(screening: Screening, costing: Costing, front: Sequence[int], programs
     for number in front:
         rule = screening.rule(number)
         counted = {one.name: copies(OneRule(rule), one) for one in costing.workloads}
-        plain = Standing(rule.name, int(best[number]), rule.bits, tuple(s.words for s in rule.state), 0, 0, rule.at)
+        plain = Standing(rule.name, int(best[number]), rule.bits, tuple(s.words for s in rule.state), 0, 0)
         standings.append(_counted(plain, counted))
     return Found(
         family.name,

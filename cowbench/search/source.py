@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Iterator
 
-from cowbench.search.grammar import FLAGGED, GATES, SAYS, Rule
+from cowbench.kernels import LINUX_6_19
+from cowbench.search.grammar import FLAGGED, GATES, PARTS, SAYS, UNMARKED_KERNEL, Rule
 
 _LINE = 120
 
 
 def source(rule: Rule, name: str) -> str:
     """Return the text of a policy file that follows a rule; it passes `cowbench check`."""
-    fork, marked = rule["fork"], bool(rule.family.state)
-    base = "Policy" if fork.name == "none" else "EarlyCopyPolicy"
-    body = "\n".join(_body(rule, marked))
+    base = "Policy" if rule["fork"].name == "none" else "EarlyCopyPolicy"
+    body = "\n".join(_body(rule, bool(rule.family.state)))
     used = [known for known in ("ForkPages", "GupPages", "Mask", "Mm", "Scan", "SwapIn", "WriteFault") if known in body]
-    imports = ["from dataclasses import replace", ""]
+    imports = ["from dataclasses import replace", ""] if "replace(" in body else []
     imports += ["import numpy as np", ""] if "np." in body else []
     imports += ["from cowbench import rules"] if "rules." in body else []
     imports += [
@@ -29,10 +30,14 @@ def source(rule: Rule, name: str) -> str:
 
 
 def _docstring(rule: Rule, name: str) -> str:
-    said = [f"{SAYS[part]} {rule[part].words}" for part in ("reuse", "swap_in", "fork", "pin")]
-    needs = "; ".join(state.words for state in rule.state) or "nothing beyond what every kernel has"
-    lines = [f'"""{name}: never shipped; found by search (cowbench/search).', ""]
-    return "\n".join([*lines, *(f"- {line}." for line in said), "", f"State: {needs}.", '"""', ""])
+    said = [_wrapped(f"- {SAYS[part]} {rule[part].words}.", "  ") for part in PARTS]
+    needs = "; ".join(state.words for state in rule.state) or "nothing that not every kernel has"
+    first = f'"""{name}: never shipped; found by a search of rules (cowbench/search).'
+    return "\n".join([first, "", *said, "", _wrapped(f"State: {needs}."), '"""', ""])
+
+
+def _wrapped(text: str, indent: str = "") -> str:
+    return textwrap.fill(text, _LINE, subsequent_indent=indent)
 
 
 def _body(rule: Rule, marked: bool) -> Iterator[str]:
@@ -75,19 +80,13 @@ def _bare(code: str) -> str:
 
 def _flags(rule: Rule, marked: bool) -> str:
     """Return the expression of the kernel around a rule: what differs from 6.19."""
-    wanted: dict[str, object] = {} if marked else {"anon_exclusive": False, "mprotect_maps_writable": "never"}
-    wanted |= {} if marked else {"swapin_read_maps_writable": False}
-    wanted |= {"fork_guard": False, "reclaim_refuses_pins": False}
+    wanted: dict[str, object] = {} if marked else dict(UNMARKED_KERNEL)
     for part in FLAGGED:
         wanted |= rule[part].ask
-    if rule["pin"].name == "break":
-        wanted["reads_break_cow"] = True
-    changed = {key: value for key, value in wanted.items() if (key, value) not in _AS_IN_6_19}
+    wanted["reads_break_cow"] = rule["pin"].name == "break"
+    changed = {key: value for key, value in wanted.items() if value != getattr(LINUX_6_19, key)}
     if not changed:
         return "LINUX_6_19"
     shown = {key: f'"{value}"' if isinstance(value, str) else value for key, value in changed.items()}
     lines = "".join(f"            {key}={value},\n" for key, value in shown.items())
     return f"replace(\n            LINUX_6_19,\n{lines}        )"
-
-
-_AS_IN_6_19 = {("fork_guard", True), ("reclaim_refuses_pins", True)}

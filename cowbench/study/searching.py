@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cowbench.errors import StudyError
 from cowbench.store import Store
 from cowbench.study.definition import Study
 
@@ -31,15 +33,29 @@ def complete(study: Study, store: Store, say: Callable[[str], None]) -> None:
             before.append(found_from(text))
 
 
-def kept(study: Study, store: Store) -> Proposal | None:
-    """Return what a store holds of the search of a study: all of it, or None."""
-    deep = programs(study)
-    if not deep:
+def kept(store: Store) -> Proposal | None:
+    """Return what a store holds of a search: all of it, or None if a piece is missing or of another form."""
+    texts = {name: text for name, (_, text) in store.searches().items()}
+    if not texts:
         return None
     from cowbench.search import proposal
 
-    texts = {name: text for name, (_, text) in store.searches().items()}
-    return proposal.proposal(texts, deep) if set(proposal.PIECES) <= set(texts) else None
+    try:
+        return proposal.proposal(texts)
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def save(searched: Proposal | None, folder: Path) -> None:
+    """Write the rules that were found as policy files into a folder. Raises StudyError if there are none."""
+    if searched is None:
+        raise StudyError("--save-rules: this study searches no rules; give one with 'search', such as seed-thread")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in searched.sources().items():
+            (folder / name).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise StudyError(f"{folder}: cannot be written ({error.strerror}); give another folder") from None
 
 
 def programs(study: Study) -> int:
