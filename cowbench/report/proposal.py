@@ -24,6 +24,8 @@ from cowbench.search.outcome import Example, Proposal, Standing, rule_of
 
 MARKERS = {"none": ("x", 7), "A": ("o", 0), "B": ("s", 2), "C": ("*", 4)}
 """Marker and colour of each class."""
+END = 2e8
+"""Where the plane ends, in bits."""
 
 
 def blocks(searched: Proposal, name: str) -> Iterator[Block]:
@@ -44,10 +46,10 @@ def draw(searched: Proposal, found: dict[str, Standing], name: str) -> Figure:
     with figures.figure(9, 5) as (drawn, axes):
         axes.set_xscale("symlog", linthresh=1)
         axes.set_yscale("symlog", linthresh=1)
-        axes.set_xlim(-0.6, 1e9)
+        axes.set_xlim(-0.6, END)
         axes.set_ylim(-0.6, 3e7)
         steps = sorted((one.bits, one.needless) for one in found.values())
-        axes.step(*zip(*[*steps, (1e9, steps[-1][1])], strict=True), where="post", color=figures.COLOURS[2], lw=1)
+        axes.step(*zip(*[*steps, (END, steps[-1][1])], strict=True), where="post", color=figures.COLOURS[2], lw=1)
         points = {**{one.name: one for one in searched.built_in}, **found}
         for label, one in points.items():
             marker, colour = MARKERS[one.letter]
@@ -59,6 +61,7 @@ def draw(searched: Proposal, found: dict[str, Standing], name: str) -> Figure:
         _legend(axes)
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+        axes.set_xticks([0, 10, 1_000, 100_000, 10_000_000])
         axes.set_xlabel("bits of state for 1 GiB (262,144 pages) of one mm")
         axes.set_ylabel("needless copies")
         return figures.finish(drawn, name, title, f"{title}; numbers in the table below", marks)
@@ -84,7 +87,7 @@ def _label(drawn: Any, axes: Any, points: dict[str, Standing]) -> None:
     }
     taken: list[tuple[float, float]] = []
     for name, (x, y) in sorted(places.items(), key=lambda place: (round(place[1][0], 2), place[1][1])):
-        at = y
+        at = y - 0.04 if name.startswith("proposal_") else y + 0.015  # not on the line of the front
         for other_x, other_y in taken:
             if abs(other_x - x) < 0.12 and at < other_y + 0.042:
                 at = other_y + 0.042
@@ -98,7 +101,7 @@ def _label(drawn: Any, axes: Any, points: dict[str, Standing]) -> None:
             fontsize=8,
             va="center",
             weight="bold" if name.startswith("proposal_") else "normal",
-            arrowprops=line if abs(at - y) > 0.01 else None,
+            arrowprops=line if at > y + 0.02 else None,
         )
 
 
