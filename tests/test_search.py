@@ -102,7 +102,7 @@ def tiny(**choices: tuple[str, ...]) -> Family:
 @pytest.mark.parametrize("name", SHIPPED)
 def test_the_grammar_says_what_a_policy_does(name: str) -> None:
     rule, base = SHIPPED[name]
-    for config, program in programs(20):
+    for config, program in programs(8):
         built, said = spec.parse("policy", name).build(), OneRule(rule, base)
         assert carried_out(built, config, program) == carried_out(said, config, program)
         seen = [expect(policy, config, program) for policy in (built, said)]
@@ -131,7 +131,7 @@ def test_one_run_stands_for_all_rules_that_answer_alike(family: Family) -> None:
     rng = np.random.default_rng(3)
     everything = tuple(np.ones(size, np.bool_) for size in family.shape)
     spread = 0
-    for config, program in programs(25, 25, stream=2):
+    for config, program in programs(15, 20, stream=2):
         rule = Rule(family, tuple(int(rng.integers(size)) for size in family.shape))
         alike = Alike(rule, everything)
         wanted = carried_out(alike, config, program)
@@ -140,7 +140,7 @@ def test_one_run_stands_for_all_rules_that_answer_alike(family: Family) -> None:
             at = tuple(int(rng.choice(np.flatnonzero(choices))) for choices in alike.block)
             spread += at != rule.at
             assert carried_out(OneRule(Rule(family, at)), config, program) == wanted
-    assert spread > 60
+    assert spread > 30
 
 
 def test_a_leaky_rule_is_rejected_with_a_program_that_can_be_carried_out_again() -> None:
@@ -212,7 +212,7 @@ def test_a_rule_becomes_a_policy_file_that_keeps_the_contract_and_does_the_same(
     parsed = spec.parse("policy", str(file))
     assert [finding.problem for finding in check(parsed) if finding.problem] == []
     assert len(file.read_text().splitlines()) < 70
-    for config, program in programs(25, stream=3):
+    for config, program in programs(8, stream=3):
         assert carried_out(parsed.build(), config, program) == carried_out(OneRule(RULES[name]), config, program)
 
 
@@ -249,7 +249,6 @@ def test_state_is_summed_alike_for_one_rule_and_for_all() -> None:
     for family in FAMILIES:
         bits = family.bits().ravel()
         for number in np.random.default_rng(0).integers(family.size, size=200).tolist():
-            assert bits[number] == Screening(family).rule(number).bits if number < 3 else True
             at = tuple(int(i) for i in np.unravel_index(number, family.shape))
             assert bits[number] == Rule(family, at).bits
     assert SHIPPED["anon_exclusive"][0].bits == 2 * (1 << 18) + 33
