@@ -58,17 +58,20 @@ def ask(method: Callable[[Any], Mask], view: PageView) -> Mask:
     """Ask a policy about a view. Raises PluginError if the answer is no boolean array with one entry a page."""
     if not len(view):
         return np.zeros(0, np.bool_)
-    where = f"policy {getattr(method.__self__, 'name', '?')}: {method.__name__}()"  # type: ignore[attr-defined]
     try:
         answer = method(view)
     except CowbenchError:
         raise
     except Exception as error:
-        raise PluginError(f"{where} raised {type(error).__name__}: {error}") from error
+        raise PluginError(f"{_named(method)} raised {type(error).__name__}: {error}") from error
     if not (isinstance(answer, np.ndarray) and answer.dtype == np.bool_ and answer.shape == (len(view),)):
         what = f"{answer.dtype} array of shape {answer.shape}" if isinstance(answer, np.ndarray) else repr(answer)[:60]
-        raise PluginError(f"{where} must return a bool array of shape ({len(view)},), not {what}")
+        raise PluginError(f"{_named(method)} must return a bool array of shape ({len(view)},), not {what}")
     return answer
+
+
+def _named(method: Callable[[Any], Mask]) -> str:
+    return f"policy {getattr(method.__self__, 'name', '?')}: {method.__name__}()"  # type: ignore[attr-defined]
 
 
 def look(memory: Memory, cpu: int, numbers: IntArray, exclusive: Mask) -> Columns:
