@@ -24,6 +24,8 @@ def populate_aged(machine: Verbs, pages: int) -> Process:
     """
     process, other = machine.spawn(), machine.spawn()
     order = np.argsort(hashed(0, 0, pages), kind="stable")
+    for writer in (process, other):
+        machine.write(writer, range(pages - 1, pages))  # or page tables grow by doubling, past the last page
     for start in range(0, pages, AT_ONCE):
         for writer in (process, other):
             machine.write(writer, order[start : start + AT_ONCE])

@@ -114,7 +114,7 @@ machine *machine_new(int64_t frames)
 static void forget(machine *m, process *p)
 {
 	for (int kind = PIN; kind <= GET; kind++) {
-		free(p->leading[kind]);
+		drop(p->leading[kind], p->leads[kind] * sizeof **p->leading);
 		p->leading[kind] = NULL;
 	}
 	if (p->words)
@@ -126,11 +126,16 @@ void machine_free(machine *m)
 {
 	for (int i = 0; i < m->nprocesses; i++) {
 		forget(m, &m->processes[i]);
-		free(m->processes[i].owned);
+		drop(m->processes[i].owned, (m->frames + 1) * sizeof *m->processes->owned);
 	}
 	while (m->spares)
-		free(m->spare[--m->spares]);
-	free(m->map), free(m->token), free(m->extra), free(m->nref), free(m->queue), free(m);
+		drop(m->spare[--m->spares], m->frames * sizeof **m->spare);
+	drop(m->map, (m->frames + 1) * sizeof *m->map);
+	drop(m->token, (m->frames + 1) * sizeof *m->token);
+	drop(m->extra, (m->frames + 1) * sizeof *m->extra);
+	drop(m->nref, (m->frames + 1) * sizeof *m->nref);
+	drop(m->queue, m->frames * sizeof *m->queue);
+	free(m);
 }
 
 const int64_t *machine_counts(const machine *m) { return m->counts; }
@@ -227,8 +232,10 @@ int machine_take(machine *m, int who, int kind, const int64_t *pages, int64_t fi
 		exit(1);
 	}
 	*r = (reference){p, count, malloc(count * sizeof *r->pages), malloc(count * sizeof *r->frames), kind};
-	if (!p->leading[kind])
+	if (!p->leading[kind]) {
+		p->leads[kind] = p->size;
 		p->leading[kind] = column(p->size * sizeof **p->leading);
+	}
 	if (!p->owned)
 		p->owned = column((m->frames + 1) * sizeof *p->owned);
 	if (kind == PIN) {

@@ -31,6 +31,7 @@ typedef struct {
 	uint32_t *words;
 	int64_t size;		/* pages below it may be present */
 	uint16_t *leading[2];	/* coherent pins and gets that a page leads to; made on first use */
+	int64_t leads[2];	/* their sizes */
 	uint16_t *owned;	/* live references of this process on a frame; made on first use */
 	int64_t live_pins;
 	int has_pinned;
@@ -57,17 +58,27 @@ typedef struct {
 	int64_t counts[NCOUNTS];
 } machine;
 
-/* Memory on huge pages, as numpy's large arrays have it, and touched. */
+/* Touched memory on huge pages. Not from malloc: what that used before stays on small ones. */
 static void *column(int64_t bytes)
 {
 	int64_t size = (bytes + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
-	void *memory = aligned_alloc(HUGE_PAGE, size);
-	if (!memory) {
-		fputs("reference.c: out of memory\n", stderr);
+	char *mapped = mmap(NULL, size + HUGE_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (mapped == MAP_FAILED) {
+		perror("reference.c: mmap");
 		exit(1);
 	}
-	madvise(memory, size, MADV_HUGEPAGE);
-	return memset(memory, 0, size);
+	int64_t before = -(uintptr_t)mapped % HUGE_PAGE;
+	if (before)
+		munmap(mapped, before);
+	munmap(mapped + before + size, HUGE_PAGE - before);
+	madvise(mapped + before, size, MADV_HUGEPAGE);
+	return memset(mapped + before, 0, size);
+}
+
+static void drop(void *memory, int64_t bytes)
+{
+	if (memory)
+		munmap(memory, (bytes + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE);
 }
 
 static void lru_drain(machine *m);
