@@ -10,7 +10,7 @@ import numpy.typing as npt
 from cowbench.ledger import FaultCounts
 from cowbench.machine import Pages
 from cowbench.simulated.booking import book_copies, lose, tell
-from cowbench.simulated.frames import IntArray, Selection, numbers
+from cowbench.simulated.frames import IntArray, Selection, leading, numbers, picked
 from cowbench.simulated.memory import Memory
 from cowbench.simulated.peak import Left, book_peak, enter_batch, release_left, when_flushed
 from cowbench.simulated.plan import Access, Plan, PresentPart, SwapPart
@@ -44,13 +44,13 @@ class NewFrames:
 
     def pages(self, at: IntArray) -> Selection:
         """Return the frames that the pages at positions `at` are given themselves."""
-        return _leading(self.for_page, len(at)) if self.in_order else _at(self.for_page, at)
+        return leading(self.for_page, len(at)) if self.in_order else picked(self.for_page, at)
 
     def copies(self, at: IntArray | None, count: int) -> Selection:
         """Return the frames for copies at positions `at` (None: the first `count`)."""
         if self.in_order or at is None:
-            return _leading(self.for_copy, count)
-        return _at(self.for_copy, at)
+            return leading(self.for_copy, count)
+        return picked(self.for_copy, at)
 
 
 def commit(memory: Memory, task: Task, pages: Pages, plan: Plan) -> None:
@@ -92,18 +92,6 @@ def _allocate(memory: Memory, task: Task, plan: Plan, firsts: int, seconds: int)
 
 
 _NO_FRAMES: Selection = slice(0, 0)
-
-
-def _leading(frames: Selection, count: int) -> Selection:
-    if isinstance(frames, slice):
-        return slice(frames.start, frames.start + count)
-    return frames[:count]
-
-
-def _at(frames: Selection, at: IntArray) -> Selection:
-    if isinstance(frames, slice):
-        return at + frames.start
-    return frames[at]
 
 
 def place(pages: Pages, at: IntArray | None, count: int) -> slice | IntArray:

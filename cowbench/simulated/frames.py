@@ -178,6 +178,18 @@ def numbers(selection: Selection) -> IntArray:
     return selection
 
 
+def leading(selection: Selection, count: int) -> Selection:
+    """Return the first `count` frames of a selection."""
+    return slice(selection.start, selection.start + count) if isinstance(selection, slice) else selection[:count]
+
+
+def picked(selection: Selection, at: IntArray | None) -> Selection:
+    """Return the frames of a selection at some positions (None: all)."""
+    if at is None:
+        return selection
+    return at + selection.start if isinstance(selection, slice) else selection.take(at)
+
+
 def check_sharers(processes: int) -> None:
     """Refuse more live processes than a mapcount can hold."""
     if processes > MAX_SHARERS:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from cowbench.machine import Pages
 from cowbench.simulated.booking import tell
 from cowbench.simulated.commit import Task, entries_of, exclusive_bit, page_numbers
-from cowbench.simulated.frames import LOOK, IntArray, Selection, consecutive, numbers
+from cowbench.simulated.frames import LOOK, IntArray, Selection, consecutive, leading, numbers, picked
 from cowbench.simulated.memory import Memory, ask, truth
 from cowbench.simulated.peak import NEVER, Times, book_peak, enter_batch, release_left
 from cowbench.simulated.plan import all_present
@@ -71,7 +71,7 @@ def serve_settled(memory: Memory, task: Task, pages: Pages, words: Words) -> int
     batch = Batch(task, pages, words, frames, counts, shared, pending, answer, copies)
     room = memory.frames.room(task.process.memcg)
     if copies > room:
-        batch = _leading(batch, int(np.searchsorted(np.cumsum(~answer), room, side="right")), room)
+        batch = _first(batch, int(np.searchsorted(np.cumsum(~answer), room, side="right")), room)
     if len(batch):
         _apply(memory, batch)
     return len(batch)
@@ -99,12 +99,10 @@ def _ask(memory: Memory, process: ProcessState, words: Words, counts: Counts, pe
     return ask(memory.policy.reuse, WriteFault(seen, process.space.mm, memory.config.stable_writes, truth=facts))
 
 
-def _leading(batch: Batch, size: int, copies: int) -> Batch:
-    frames, pending = batch.frames, batch.pending
-    frames = slice(frames.start, frames.start + size) if isinstance(frames, slice) else frames[:size]
-    pending = None if pending is None else pending[: int(np.searchsorted(pending, size))]
+def _first(batch: Batch, size: int, copies: int) -> Batch:
+    pending = None if batch.pending is None else batch.pending[: int(np.searchsorted(batch.pending, size))]
     columns = (batch.counts[:size], batch.shared[:size], pending, batch.reuse[:size])
-    return Batch(batch.task, batch.pages[:size], batch.words[:size], frames, *columns, copies)
+    return Batch(batch.task, batch.pages[:size], batch.words[:size], leading(batch.frames, size), *columns, copies)
 
 
 def _apply(memory: Memory, batch: Batch) -> None:
@@ -126,7 +124,7 @@ def _reuse(memory: Memory, batch: Batch) -> None:
     task, pending = batch.task, batch.pending
     at = np.flatnonzero(batch.reuse) if batch.copies else None
     if task.token is not None:
-        memory.frames.token[_at(batch.frames, at)] = task.token
+        memory.frames.token[picked(batch.frames, at)] = task.token
     count = len(batch if pending is None else pending) - batch.copies
     task.counts.reuse += count
     memory.ledger.reuses += count
@@ -144,7 +142,7 @@ def _copy(memory: Memory, batch: Batch) -> None:
     at = None if copies == size else np.flatnonzero(copied)
     used = frames.used
     new = frames.allocate(copies, task.process.memcg, task.process.own)
-    frames.token[new] = frames.token[_at(batch.frames, at)] if task.token is None else task.token
+    frames.token[new] = frames.token[picked(batch.frames, at)] if task.token is None else task.token
     _unmap(memory, batch, copied, at)
     batch.words[slice(None) if at is None else at] = entries_of(new, PRESENT | WRITE | exclusive_bit(memory))
     task.counts.copy += copies
@@ -167,7 +165,7 @@ def _unmap(memory: Memory, batch: Batch, copied: Mask, at: IntArray | None) -> N
         if own is not None:
             own[batch.frames] = batch.reuse
         return
-    old = _at(batch.frames, at)
+    old = picked(batch.frames, at)
     columns.map[old] = (batch.counts if at is None else batch.counts.take(at)) - np.uint16(1)
     if own is not None:
         own[old] = 0
@@ -184,10 +182,4 @@ def _leave(memory: Memory, batch: Batch) -> Times:
     if memory.listener is not None:
         pages = page_numbers(batch.pages, at, len(at))
         tell(memory, "false_positive_copies", task.process.handle, pages, task.site, "policy")
-    return release_left(memory, (at, numbers(_at(batch.frames, at))))
-
-
-def _at(frames: Selection, at: IntArray | None) -> Selection:
-    if at is None:
-        return frames
-    return at + frames.start if isinstance(frames, slice) else frames.take(at)
+    return release_left(memory, (at, numbers(picked(batch.frames, at))))
