@@ -22,7 +22,7 @@ from cowbench.recorded.first_writes import NEVER, NOT_SHARED, first_writes
 from cowbench.recorded.fit import Fit, fit
 from cowbench.recorded.matching import Match, matches, verdict
 from cowbench.recorded.popularity import Interval, Popularity, popularity, ranks
-from cowbench.recorded.summary import summarize
+from cowbench.recorded.watch import summarize
 from cowbench.recording import End, Note, RecordingWriter, Time
 from tests.made_recording import FACTS, Store, make, record_store
 from tests.workload_probe import Probe
@@ -220,18 +220,24 @@ def test_what_a_workload_cannot_show_is_said(tmp_path: Path) -> None:
     said = " ".join(fit(path, "snapshot_store").remarks)
     assert "Children wrote 12.5% of the shared pages" in said
     assert "The parent wrote 5.0% to 50.0% in a child's life" in said
-    assert "1 more forks were by other processes" in said
-    assert "forks came while a child lived" not in said
+    assert "1 more fork by other processes" in said
+    assert "came while a child lived" not in said
     assert "7 pages were pinned at once" in said
 
 
 def test_children_that_overlap_are_remarked_on(tmp_path: Path) -> None:
     both: list[Operation | Note] = [Spawn(), Write(P0, range(2000)), Time(10), Fork(P0), Fork(P0), Time(30)]
     path = write(tmp_path / "recording", [*both, Write(P0, range(50)), End(40, "all processes ended")])
-    assert "1 forks came while a child lived; the workload has one at a time." in fit(path, "snapshot_store").remarks
+    assert "1 fork came while a child lived; the workload has one at a time." in fit(path, "snapshot_store").remarks
     assert (
         "The parent wrote 2.5% of the shared pages; the workload's never does." in fit(path, "database_prefork").remarks
     )
+
+
+def test_a_cut_recording_is_fitted_up_to_there(tmp_path: Path) -> None:
+    path = write(tmp_path / "recording", [Spawn(), Write(P0, range(2000)), Fork(P0), Time(8000)])
+    (said, *_) = fit(path, "snapshot_store").remarks
+    assert said == "The recording was cut short after 8 s; this is what it shows up to there."
 
 
 def test_a_parent_that_writes_nothing_has_the_least_rate(tmp_path: Path) -> None:

@@ -29,7 +29,8 @@ from cowbench.operations import (
     Write,
 )
 from cowbench.recorded.heat import heat, table
-from cowbench.recorded.summary import Life, References, summarize
+from cowbench.recorded.summary import Life, References
+from cowbench.recorded.watch import summarize
 from cowbench.recorded.working_set import WorkingSet
 from cowbench.recording import (
     Addresses,
@@ -37,6 +38,7 @@ from cowbench.recording import (
     Cut,
     End,
     Facts,
+    Frames,
     Missed,
     Note,
     Overhead,
@@ -79,6 +81,8 @@ LINES: tuple[Operation | Note, ...] = (
     DeviceRead(Reference(1)),
     DeviceWrite(Reference(1)),
     Release(Reference(1)),
+    Frames(0, 1, 20, 5),
+    Frames(1, 1, 20, 1),
     Counter("rdb_last_cow_size", 12288, "bytes"),
     Missed("pages of file mappings", 7),
     Missed("pages of file mappings", 2),
@@ -203,6 +207,8 @@ def test_the_terminal_says_it_in_words(path: Path, capsys: pytest.CaptureFixture
     said = capsys.readouterr().out
     assert "program: /usr/bin/redis-server --save ''" in said
     assert "missed: 9 pages of file mappings" in said
+    assert "length: 80 ms, until all processes ended; exit status 0" in said
+    assert "frames changed: 6 of 40 pages had another frame" in said
     assert "rdb_last_cow_size: 12,288 bytes" in said
     assert "redis-server 4711 forked 2 times; a child shared memory for 30 ms (median)" in said
     assert "Of 41 shared pages it wrote 14.6% meanwhile, its children 2.4%" in said

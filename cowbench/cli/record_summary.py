@@ -17,8 +17,7 @@ def show(file: Path, output: Path | None) -> None:
     """
     from cowbench.cli import blocks
     from cowbench.recorded import told
-    from cowbench.recorded.summary import summarize
-    from cowbench.recording import Cut
+    from cowbench.recorded.watch import summarize
 
     found = summarize(file)
     for part in (
@@ -31,8 +30,8 @@ def show(file: Path, output: Path | None) -> None:
         blocks.show(part)
     if output is None and max(len(found.lives), len(found.processes)) > LISTED:
         click.echo("The page that --output FOLDER writes lists all of them.")
-    if isinstance(found.end, Cut):
-        click.echo(f"cowbench: {file}: {found.end.words}; all up to there is shown", err=True)
+    if found.cut:
+        click.echo(f"cowbench: {file}: {found.cut}; all up to there is shown", err=True)
     if output is not None:
         from cowbench.recorded.page import write
 

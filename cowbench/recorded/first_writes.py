@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from cowbench.recorded.summary import Mask, Summary, summarize
+from cowbench.recorded.summary import Summary
+from cowbench.recorded.watch import Mask, summarize
 
 CELLS = 300_000
 """Pages times lives that are looked at: more would say little more."""

@@ -14,7 +14,9 @@ from cowbench.errors import ParameterError, ProgramError
 from cowbench.parameters import Value, nearest, spell
 from cowbench.recorded.first_writes import first_writes
 from cowbench.recorded.popularity import STEEPEST, Interval, popularity
-from cowbench.recorded.summary import Life, Summary, summarize
+from cowbench.recorded.summary import Life, Summary
+from cowbench.recorded.watch import summarize
+from cowbench.report.prose import plural
 from cowbench.spec import PluginSpec
 
 
@@ -55,7 +57,8 @@ def fit(path: Path, workload: str) -> Fit:
         made = spec.parse("workload", f"{workload}:{text}")
     except ParameterError as error:
         raise ProgramError(f"{path}: not like any {workload}: {error}; fit another workload") from None
-    return Fit(made, tuple(estimates), tuple(remarks))
+    cut = [f"The recording was {summary.cut}; this is what it shows up to there."] if summary.cut else []
+    return Fit(made, tuple(estimates), (*cut, *remarks))
 
 
 def _forker(summary: Summary) -> tuple[int, list[Life]]:
@@ -76,7 +79,7 @@ def _snapshot_store(path: Path, summary: Summary) -> tuple[list[Estimate], list[
         Estimate("saves", len(lives), "forks"),
         _every(summary, lives),
         Estimate("disk", _round(pages / max(seconds.value, 1e-3)), *_life_words(pages, seconds)),
-        Estimate("frees", 2 * sum(life.freed for life in lives) > sum(life.shared for life in lives), "seen"),
+        Estimate("frees", _freed(lives), "whether children handed back more than half"),
     ]
     if any(life.by_parent for life in lives):
         writes = popularity(first_writes(path, summary, parent), pages)
@@ -86,7 +89,11 @@ def _snapshot_store(path: Path, summary: Summary) -> tuple[list[Estimate], list[
         found.append(Estimate("skew", round(writes.skew.value, 3), how, writes.skew.low, writes.skew.high))
     else:
         found.append(Estimate("commands", 1.0, "the parent wrote nothing: the least there is"))
-    return found, _not_shown(summary, parent, lives, found)
+    return found, _not_shown(summary, lives, found)
+
+
+def _freed(lives: Sequence[Life]) -> bool:
+    return 2 * sum(life.freed for life in lives) > sum(life.shared for life in lives)
 
 
 def _every(summary: Summary, lives: Sequence[Life]) -> Estimate:
@@ -115,7 +122,7 @@ def _round(value: float) -> float:
     return float(f"{value:.4g}")
 
 
-def _not_shown(summary: Summary, parent: int, lives: Sequence[Life], found: Sequence[Estimate]) -> list[str]:
+def _not_shown(summary: Summary, lives: Sequence[Life], found: Sequence[Estimate]) -> list[str]:
     shared = sum(life.shared for life in lives)
     remarks = []
     if any(one.name == "skew" and one.high is not None and one.high >= STEEPEST for one in found):
@@ -128,11 +135,10 @@ def _not_shown(summary: Summary, parent: int, lives: Sequence[Life], found: Sequ
             f"The parent wrote {min(shares):.1%} to {max(shares):.1%} in a child's life; the workload is even."
         )
     if overlapping := sum(after.at < before.until for before, after in pairwise(lives)):
-        remarks.append(f"{overlapping:,} forks came while a child lived; the workload has one at a time.")
+        remarks.append(f"{plural(overlapping, 'fork')} came while a child lived; the workload has one at a time.")
     if others := len(summary.lives) - len(lives):
-        remarks.append(f"{others:,} more forks were by other processes than {parent}; the workload has one that forks.")
-    if summary.references:
-        held = sum(one.most for kind, one in summary.references.items() if "pin" in kind)
+        remarks.append(f"{plural(others, 'more fork')} by other processes; the workload has one that forks.")
+    if held := sum(one.most for kind, one in summary.references.items() if "pin" in kind):
         remarks.append(f"{held:,} pages were pinned at once; the workload pins none (rdma_hidden_fork does).")
     return remarks
 
@@ -163,8 +169,8 @@ def _rdma_hidden_fork(path: Path, summary: Summary) -> tuple[list[Estimate], lis
 def _database_prefork(path: Path, summary: Summary) -> tuple[list[Estimate], list[str]]:
     """A server whose children write part of what they inherit, and pages of their own.
 
-    A child's draws among inherited pages are estimated from how many different ones it wrote: of n draws among p pages
-    all but p exp(-n/p) are repeats.
+    A child's draws among inherited pages are estimated from how many different ones it wrote: n draws leave about
+    p exp(-n/p) of p pages unwritten.
     """
     lives = [life for life in _forker(summary)[1] if life.shared]
     pages = round(statistics.mean(life.shared for life in lives))

@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Iterator
 
 from cowbench.recorded.summary import Life, Seen, Summary
-from cowbench.recording import Cut, Way
+from cowbench.recording import Cut, End, Way
 from cowbench.report import figures
 from cowbench.report.model import Block, Bullets, Cell, Figure, Line, Mark, Paragraph, Strong, Table, Terms, count
 from cowbench.report.prose import plural, spaced
@@ -27,17 +27,15 @@ HOW: dict[Way, str] = {
 
 def facts(summary: Summary) -> Iterator[Block]:
     """Say what was recorded, how, and what was not seen."""
-    known, end = summary.facts, summary.end
-    length = (
-        f"{seconds(summary.ms)}, {end.words}" if isinstance(end, Cut) else f"{seconds(summary.ms)}, until {end.why}"
-    )
+    known = summary.facts
     yield Terms(
         (
             ("program", shlex.join(known.program)),
             ("kernel", known.kernel),
-            ("length", length),
+            ("length", f"{seconds(summary.ms)}, {_ending(summary.end)}"),
             ("writes", f"{HOW[known.way]}; {known.order}, of {known.interval_ms:g} ms"),
             ("started", known.started),
+            *_frames(summary),
             *((counter.name, f"{counter.value:,.10g} {counter.unit}".strip()) for counter in summary.counters),
             *(("missed", f"{amount:,} {what}") for what, amount in summary.missed.items()),
         )
@@ -52,6 +50,22 @@ def facts(summary: Summary) -> Iterator[Block]:
         )
     if not summary.operations["read"]:
         yield Paragraph("Reads were not seen: this kernel does not tell which pages a program reads.", "note")
+
+
+def _ending(end: End | Cut) -> str:
+    if isinstance(end, Cut):
+        return end.words
+    return f"until {end.why}" + ("" if end.status is None else f"; exit status {end.status}")
+
+
+def _frames(summary: Summary) -> list[tuple[str, str]]:
+    """Say what the kernel showed of copies, in the looks at frame numbers that the recording notes."""
+    if not summary.frames:
+        return []
+    changed, present = (sum(getattr(note, name) for note in summary.frames) for name in ("changed", "present"))
+    return [
+        ("frames changed", f"{changed:,} of {present:,} pages had another frame at the next look: the kernel copied")
+    ]
 
 
 def forks(summary: Summary, most: int = EVERY) -> Iterator[Block]:
