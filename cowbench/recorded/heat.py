@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -53,17 +54,20 @@ def heat(path: Path, summary: Summary) -> Heat:
     rows[order] = np.arange(len(order)) // chunks
     intervals = max(1, round(summary.ms / summary.facts.interval_ms))
     per_column = -(-intervals // COLUMNS)
-    counts = np.zeros((-(-len(order) // chunks), intervals // per_column + 1), np.int64)
+    ms = per_column * summary.facts.interval_ms
+    counts = np.zeros((int(rows.max()) + 1, -(-intervals // per_column)), np.int64)
+    _count(path, counts, rows, ms)
+    return Heat(counts, ms, chunks, _starts(places[order], chunks), bool(summary.addresses))
+
+
+def _count(path: Path, counts: npt.NDArray[np.int64], rows: npt.NDArray[np.int64], ms: float) -> None:
+    """Add all writes to `counts`; rows: of each chunk. A moment ends the interval that it names."""
     column = 0
     for line in read_lines(path):
         if isinstance(line, Time):
-            column = min(max(0, round(line.ms / summary.facts.interval_ms) - 1) // per_column, counts.shape[1] - 1)
+            column = min(max(0, math.ceil(round(line.ms / ms, 6)) - 1), counts.shape[1] - 1)
         elif isinstance(line, Write):
             counts[:, column] += np.bincount(rows[_numbers(line) // CHUNK], minlength=len(counts))
-    used = counts[:, : -(-intervals // per_column)]
-    return Heat(
-        used, per_column * summary.facts.interval_ms, chunks, _starts(places[order], chunks), bool(summary.addresses)
-    )
 
 
 def _numbers(line: Write) -> npt.NDArray[np.int64]:
