@@ -34,7 +34,6 @@ from cowbench.search.outcome import (
     Standing,
     found_from,
     placed_from,
-    rule_of,
     to_json,
 )
 from cowbench.search.policy import Alike, OneRule
@@ -311,9 +310,12 @@ def test_a_front_keeps_what_nothing_beats(found: Found) -> None:
     assert [one.needless for one in searched.front("C")] == [250]
     assert [one.needless for one in searched.front("A")] == [90_000, 250]
     assert list(searched.found()) == ["proposal_0", "proposal_32"]
-    assert rule_of(searched.found()["proposal_32"]).name == RULES["explained"].name
+    assert rule_named(searched.found()["proposal_32"].name) == RULES["explained"]
     assert set(searched.sources()) == {"proposal_0.py", "proposal_32.py"}
     assert searched.policy("mapcount").letter == "none"
+    for name in ("unmarked:count", "other:count,never,none,none,none,none,no", "marked:count,a,b,c,d,e,f"):
+        with pytest.raises(StudyError, match="no rule"):
+            searched.why(name)
 
 
 def test_the_report_draws_the_plane_and_tells_who_stands_where(found: Found) -> None:

@@ -20,7 +20,7 @@ from cowbench.report.model import (
     count,
 )
 from cowbench.search.grammar import PARTS, SAYS
-from cowbench.search.outcome import Example, Proposal, Standing, rule_of
+from cowbench.search.outcome import Example, Proposal, Standing, rule_named
 
 MARKERS = {"none": ("x", 7), "A": ("o", 0), "B": ("s", 2), "C": ("*", 4)}
 """Marker and colour of each class."""
@@ -127,7 +127,7 @@ def _line(label: str, one: Standing) -> Line:
 
 
 def _told(one: Standing) -> tuple[str, ...]:
-    rule = rule_of(one)
+    rule = rule_named(one.name)
     return ("; ".join(f"{SAYS[part]} {rule[part].words}" for part in PARTS), ".")
 
 

@@ -12,6 +12,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from cowbench.errors import StudyError
 from cowbench.machine import MachineConfig
 from cowbench.operations import Operation, decode, encode
 from cowbench.plugins import data_folder
@@ -179,7 +180,7 @@ class Proposal:
 
     def sources(self) -> dict[str, str]:
         """Return the rules on the fronts as policy files: name of the file -> text."""
-        return {f"{name}.py": source(rule_of(one), name) for name, one in self.found().items()}
+        return {f"{name}.py": source(rule_named(one.name), name) for name, one in self.found().items()}
 
     def unsaved(self) -> list[str]:
         """Return the policy files that are not in the folder of built-in studies as they were found."""
@@ -187,6 +188,14 @@ class Proposal:
         kept = {file.name: file.read_text(encoding="utf-8") for file in folder.glob("*.py")}
         found = self.sources()
         return [name for name in sorted(kept.keys() | found.keys()) if kept.get(name) != found.get(name)]
+
+    def why(self, name: str) -> Example | None:
+        """Return the shortest counter-example found that keeps a rule, by its name, out of class A, None if none was.
+
+        Raises StudyError for a name that is no rule's.
+        """
+        rule = rule_named(name)
+        return next(found for found in self.families if found.family == rule.family.name).why(rule)
 
     def policy(self, name: str) -> Standing:
         """Return where a built-in policy stands."""
@@ -198,11 +207,14 @@ class Proposal:
         return list(dict.fromkeys(found))
 
 
-def rule_of(standing: Standing) -> Rule:
-    """Return the rule that stands there."""
-    name, _, choices = standing.name.partition(":")
-    family = next(one for one in FAMILIES if one.name == name)
-    return family.rule(**dict(zip(PARTS, choices.split(","), strict=True)))
+def rule_named(name: str) -> Rule:
+    """Return the rule with a name such as "unmarked:count,mapcount,none,none,none,none,no". Raises StudyError."""
+    kind, _, choices = name.partition(":")
+    try:
+        family = next(one for one in FAMILIES if one.name == kind)
+        return family.rule(**dict(zip(PARTS, choices.split(","), strict=True)))
+    except (StopIteration, ValueError):
+        raise StudyError(f"no rule '{name}'; write family:choice,... with a choice of each part, in order") from None
 
 
 def to_json(piece: Found | Placed) -> str:
