@@ -34,6 +34,7 @@ from cowbench.search.outcome import (
     Standing,
     found_from,
     placed_from,
+    rule_named,
     to_json,
 )
 from cowbench.search.policy import Alike, OneRule
@@ -308,6 +309,9 @@ def whole(found: Found) -> Proposal:
 def test_a_front_keeps_what_nothing_beats(found: Found) -> None:
     searched = whole(found)
     assert [one.needless for one in searched.front("C")] == [250]
+    told = [(one.words, one.told) for one in searched.examples]
+    assert len(told) == len(set(told)) < len(found.examples) * 2
+    assert sum(one.rejects for one in searched.examples) == 2 * (found.rules - found.at_least["A"])
     assert [one.needless for one in searched.front("A")] == [90_000, 250]
     assert list(searched.found()) == ["proposal_0", "proposal_32"]
     assert rule_named(searched.found()["proposal_32"].name) == RULES["explained"]

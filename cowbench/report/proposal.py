@@ -106,7 +106,16 @@ def _label(drawn: Any, axes: Any, points: dict[str, Standing]) -> None:
 
 
 def _standings(searched: Proposal, found: dict[str, Standing], name: str) -> Table:
-    head = ("rule", "class", "state", "bits for 1 GiB", "needless copies", "copies", "most of the needless", "else it")
+    head = (
+        "rule",
+        "class",
+        "state",
+        "bits for 1 GiB",
+        "needless copies",
+        "copies",
+        "most of the needless",
+        "what goes wrong",
+    )
     ordered = sorted(searched.built_in, key=lambda one: (-one.best, one.bits, one.needless))
     lines = [*found.items(), *((one.name, one) for one in ordered)]
     return Table(name, "The fronts and the built-in policies", head, tuple(_line(*line) for line in lines))

@@ -153,9 +153,14 @@ class Proposal:
 
     @property
     def examples(self) -> tuple[Example, ...]:
-        """All counter-examples, the shortest first."""
-        every = (example for found in self.families for example in found.examples)
-        return tuple(sorted(every, key=lambda example: (len(example.told), example.file)))
+        """All counter-examples, the shortest first; the same program for several rules once."""
+        merged: dict[tuple[str, tuple[str, ...]], Example] = {}
+        for example in (example for found in self.families for example in found.examples):
+            key = (example.words, example.told)
+            known = merged.get(key)
+            rejects = example.rejects + (known.rejects if known else 0)
+            merged[key] = dataclasses.replace(known or example, rejects=rejects)
+        return tuple(sorted(merged.values(), key=lambda example: (len(example.told), example.told)))
 
     def left(self, letter: str) -> int:
         """How many rules are left in a class or a better one."""
