@@ -21,7 +21,7 @@ from cowbench.recorded import first_writes as sampling
 from cowbench.recorded.first_writes import NEVER, NOT_SHARED, first_writes
 from cowbench.recorded.fit import Fit, fit
 from cowbench.recorded.matching import Match, matches, verdict
-from cowbench.recorded.popularity import Interval, Popularity, popularity, ranks
+from cowbench.recorded.popularity import Interval, Popularity, Share, popularity, ranks
 from cowbench.recorded.watch import summarize
 from cowbench.recording import End, Note, RecordingWriter, Time
 from tests.made_recording import FACTS, Store, make, record_store
@@ -79,8 +79,9 @@ def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
     for _ in range(20):
         times = rng.exponential(1000 / (truth[0] * chances), size=(2, pages)).T
         seen = np.where(times < edges[-1], np.searchsorted(edges, times), NEVER).astype(np.uint8)
+        share = Share(int((seen < NEVER).sum()), 2 * pages, 2.5)
         lines, repeats = np.unique(seen, axis=0, return_counts=True)
-        found = popularity(sampling.FirstWrites([edges, edges], lines, repeats), pages)
+        found = popularity(sampling.FirstWrites([edges, edges], lines, repeats), pages, share)
         inside += found.rate.low <= truth[0] <= found.rate.high and found.skew.low <= truth[1] <= found.skew.high
     assert inside >= 16
 
@@ -146,6 +147,22 @@ def test_the_fitted_workload_copies_as_the_recording_does(tmp_path: Path) -> Non
         assert one.ratio == pytest.approx(1, abs=0.03)
     assert compared[0].recorded != compared[0].fitted
     assert compared[1].recorded == compared[1].fitted == 4 * 2048
+
+
+def test_copies_match_also_where_writes_came_at_several_rates(tmp_path: Path) -> None:
+    rng, chances = np.random.default_rng(8), np.arange(1.0, 2001) ** -0.9
+    chances /= chances.sum()
+    lines: list[Operation | Note] = [Spawn(), Write(P0, range(2000))]
+    for life, rate in enumerate((20, 100, 400)):
+        lines.append(Fork(P0))
+        for interval in range(100):
+            lines += [Time(1000 * life + 10 * interval + 10), Write(P0, np.unique(rng.choice(2000, rate, p=chances)))]
+        lines.append(Exit(Process(life + 1)))
+    path = write(tmp_path / "recording", [*lines, End(3000, "all processes ended")])
+    (one,) = matches(
+        path, fit(path, "snapshot_store").workload, [spec.parse("policy", "mapcount")], 4, 1, lambda _: None
+    )
+    assert one.ratio == pytest.approx(1, abs=0.02)
 
 
 def test_verdicts_name_the_ends() -> None:

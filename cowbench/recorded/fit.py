@@ -13,7 +13,7 @@ from cowbench import spec
 from cowbench.errors import ParameterError, ProgramError
 from cowbench.parameters import Value, nearest, spell
 from cowbench.recorded.first_writes import first_writes
-from cowbench.recorded.popularity import STEEPEST, Interval, popularity
+from cowbench.recorded.popularity import STEEPEST, Interval, Share, popularity
 from cowbench.recorded.summary import Life, Summary
 from cowbench.recorded.watch import summarize
 from cowbench.report.prose import plural
@@ -82,11 +82,14 @@ def _snapshot_store(path: Path, summary: Summary) -> tuple[list[Estimate], list[
         Estimate("frees", _freed(lives), "whether children handed back more than half"),
     ]
     if any(life.by_parent for life in lives):
-        writes = popularity(first_writes(path, summary, parent), pages)
+        share = Share(sum(life.by_parent for life in lives), sum(life.shared for life in lives), seconds.value)
+        writes = popularity(first_writes(path, summary, parent), pages, share)
         low, high = (_round(end / per_command) for end in (writes.rate.low, writes.rate.high))
-        how = "maximum likelihood, 95 %"
-        found.append(Estimate("commands", _round(writes.rate.value / per_command), how, low, high))
-        found.append(Estimate("skew", round(writes.skew.value, 3), how, writes.skew.low, writes.skew.high))
+        rate = _round(writes.rate.value / per_command)
+        found.append(Estimate("commands", rate, "share of pages written in a child's life, 95 %", low, high))
+        found.append(
+            Estimate("skew", round(writes.skew.value, 3), "maximum likelihood, 95 %", writes.skew.low, writes.skew.high)
+        )
     else:
         found.append(Estimate("commands", 1.0, "the parent wrote nothing: the least there is"))
     return found, _not_shown(summary, lives, found)

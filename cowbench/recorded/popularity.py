@@ -1,14 +1,18 @@
-"""How often pages are written and how unevenly, by maximum likelihood, from when each was written first after a fork.
+"""How often pages are written and how unevenly, from when each was written first after a fork.
 
 Model: writes come at a steady rate; the page of rank r is hit with probability proportional to r ** -skew. Which page
 has which rank is not known, so a page's likelihood is the mean over all ranks (a mixture). A page's first write in a
 life of T is known to lie in one of some slices, or not to come within T: the likelihood of an exponential waiting time,
 interval-censored. Pages are taken as independent, which they are if writes come as a Poisson process.
-Intervals hold what the likelihood ratio does not reject at 5 %, the other parameter free (profile likelihood).
+The skew is that of maximum likelihood; its interval holds what the likelihood ratio does not reject at 5 %, the rate
+free (profile likelihood). The rate is then the one that writes the share of pages that was written (occupancy), so
+that it is right about copies also where writes did not come steadily; its interval goes from the least skew and share
+to the largest.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -37,6 +41,33 @@ class Interval:
 
 
 @dataclass(frozen=True)
+class Share:
+    """Pages that were written, of those that were shared, in all lives together; seconds: a mean life."""
+
+    written: int
+    shared: int
+    seconds: float
+
+    @property
+    def value(self) -> float:
+        """The share; if all were written, half a page less, for nothing would tell how often."""
+        return min(self.written, self.shared - 0.5) / self.shared
+
+    def rate(self, pages: int, skew: float, value: float) -> float:
+        """Return the rate at which a share of `value` of `pages` is written in a mean life."""
+        from scipy.optimize import brentq
+
+        weights, chances = ranks(pages, skew)
+        value = min(max(value, 1e-12), 1 - 0.5 / self.shared)
+        even = math.log(-math.log1p(-value) * pages)  # writes in a life; it takes more if they are uneven
+
+        def over(writes: float) -> float:
+            return float((weights * -np.expm1(-math.exp(writes) * chances)).sum()) - value
+
+        return math.exp(brentq(over, even - 1, even + 20)) / self.seconds
+
+
+@dataclass(frozen=True)
 class Popularity:
     """rate: writes per second, several in one page counted each. skew: exponent of popularity by rank."""
 
@@ -58,17 +89,17 @@ def ranks(pages: int, skew: float) -> tuple[Floats, Floats]:
     return sizes / pages, chances
 
 
-def popularity(found: FirstWrites, pages: int) -> Popularity:
-    """Estimate from first writes of a process with `pages` pages; some of them must have been written."""
+def popularity(found: FirstWrites, pages: int, share: Share) -> Popularity:
+    """Estimate from first writes of a process with `pages` pages, of which it wrote `share`; not nothing."""
     from scipy.optimize import minimize_scalar
 
     surface = _Surface(found, pages)
     best = minimize_scalar(surface.over_rate, bounds=(0.0, STEEPEST), method="bounded", options={"xatol": 1e-3})
     skew, least = min(((s, surface.over_rate(s)) for s in (0.0, float(best.x), STEEPEST)), key=lambda pair: pair[1])
-    rate = surface.best_rate(skew)
-    skews = _ends(surface.over_rate, skew, least, (0.0, STEEPEST))
-    rates = _ends(surface.over_skew, rate, least, (rate - 3, rate + 3))
-    return Popularity(Interval(*np.exp((rate, *rates)).tolist()), Interval(skew, *skews))
+    low, high = _ends(surface.over_rate, skew, least, (0.0, STEEPEST))
+    error = 1.96 * math.sqrt(share.value * (1 - share.value) / share.shared)  # at most: draws of one page are not free
+    rates = ((skew, share.value), (low, share.value - error), (high, share.value + error))
+    return Popularity(Interval(*(share.rate(pages, *one) for one in rates)), Interval(skew, low, high))
 
 
 def _ends(
@@ -106,15 +137,6 @@ class _Surface:
             lambda rate: self.at(rate, skew), bounds=bounds, method="bounded", options={"xatol": 1e-4}
         )
         return float(found.x)
-
-    def over_skew(self, rate: float) -> float:
-        """Return the least at this rate, over all skews."""
-        from scipy.optimize import minimize_scalar
-
-        found = minimize_scalar(
-            lambda skew: self.at(rate, skew), bounds=(0.0, STEEPEST), method="bounded", options={"xatol": 1e-3}
-        )
-        return min(float(found.fun), self.at(rate, 0.0), self.at(rate, STEEPEST))
 
     def at(self, rate: float, skew: float) -> float:
         """Return minus the log-likelihood."""
