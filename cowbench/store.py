@@ -91,10 +91,15 @@ class Store:
             self._db.executemany("insert or replace into grid values (?, ?, ?, ?)", cells)
 
     def add_study(self, name: str, text: str, cells: Iterable[tuple[str, str, int, str]]) -> None:
-        """Keep the text of a study, and let its own grid be these cells and no others."""
+        """Keep the text of a study, and let its own grid be these cells and no others, but for those of kernels."""
         with self._errors(), self._db:
             self._db.execute("insert or replace into studies values (?, ?)", (name, text))
-            self._db.execute("delete from study_cells where study = ?", (name,))
+            self._db.execute("delete from study_cells where study = ? and policy not like 'kernel:%'", (name,))
+        self.add_to_study(name, cells)
+
+    def add_to_study(self, name: str, cells: Iterable[tuple[str, str, int, str]]) -> None:
+        """Add cells to the own grid of a study."""
+        with self._errors(), self._db:
             marked = ((name, *cell) for cell in cells)
             self._db.executemany("insert or replace into study_cells values (?, ?, ?, ?, ?)", marked)
 

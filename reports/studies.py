@@ -53,12 +53,18 @@ def _question(number: int, answer: Answer) -> Iterator[Block]:
             yield Paragraph(f"{figure.title}: no trial of experiment {figure.experiment} is in the store.", "warning")
             continue
         try:
-            yield plots.draw(figure, rows, f"{name}-figure")
-            yield plots.table(figure, rows, name)
+            measured = answer.measured.get(figure.experiment)
+            yield plots.draw(figure, rows, f"{name}-figure", measured)
+            yield plots.table(figure, rows, name, measured)
         except CowbenchError as error:
             yield Paragraph(f"{figure.title}: cannot be drawn: {error}", "warning")
     if answer.searched is not None:
         yield from proposal.blocks(answer.searched, f"{question.name.replace('_', '-')}-search")
+    if answer.unmeasured:
+        yield Paragraph(
+            ("No real kernel was measured for this; as root, ", Code("cowbench study ... --kernel host"), " does so."),
+            "note",
+        )
     yield Bullets(tuple(_claim(verdict.claim.says, verdict.holds, verdict.error) for verdict in answer.verdicts))
     experiments = tuple(
         (f"{one.name}: policies ", Code(", ".join(one.policy_specs())), " on ", Code(_short(one.workload_specs())))

@@ -12,7 +12,9 @@ from click.testing import CliRunner, Result
 from cowbench import costs, plugins
 from cowbench.cli import cli
 from cowbench.errors import StudyError
-from cowbench.report import plots
+from cowbench.report import plots, regimes
+from cowbench.report.model import Cell
+from cowbench.report.plots import LAW
 from cowbench.store import Store
 from cowbench.study import definition, evaluate, run
 from cowbench.study.definition import Figure
@@ -110,6 +112,8 @@ def test_the_report_has_a_chapter_with_answer_figure_and_claims(tmp_path: Path) 
         (("axes = { hold = [0.5, 1.0] }", "axes = { hold = [] }"), "must map parameters to lists"),
         (('y = "lost_pins"', 'y = "lost_pin"'), "y 'lost_pin' is not known: did you mean 'lost_pins'?"),
         (('experiment = "pins"', 'experiment = "pin"'), "experiment 'pin' is not known"),
+        (('x = "hold"', 'x = "hold"\nwhere = 3'), "'where' must map columns or parameters to values"),
+        (('x = "hold"', 'x = "policy"\nlaw = "2"'), "a 'law' is drawn beside lines over a parameter only"),
         (('x = "hold"', 'kind = "regimes"\nx = "hold"'), "needs 'by'"),
         (('"has_pinned", "page_count"', '"has_pined"'), "no policy 'has_pined': did you mean 'has_pinned'?"),
         (("hold = [0.5", "hld = [0.5"), "has no parameter 'hld'"),
@@ -184,11 +188,68 @@ def test_the_best_of_a_regime_respects_direction_and_ties() -> None:
         {"policy": "a", "copies": 1, "leaks": 3, "workload.x": 1, "workload.y": 2},
         {"policy": "b", "copies": 2, "leaks": 3, "workload.x": 1, "workload.y": 2},
     )
-    assert plots.winners(some, "copies") == ["a"]
-    assert plots.winners(some, "leaks") == ["a", "b"]
+    assert regimes.winners(some, "copies") == ("a",)
+    assert regimes.winners(some, "leaks") == ("a", "b")
     figure = Figure("e", "regimes", "x", "copies", "Who copies least", by="y")
     assert "Who copies least" in plots.draw(figure, some, "n").caption
     assert [cell for row in plots.table(figure, some, "n").rows for cell in row]
+
+
+def test_a_figure_shows_some_rows_their_law_and_kernels() -> None:
+    some = rows(
+        *(
+            {"policy": p, "copies": n * x, "workload.x": x, "workload.y": n}
+            for p in "ab"
+            for x in (1, 3)
+            for n in (1, 5)
+        )
+    )
+    measured = rows({"policy": "kernel:6.1", "copies": 7, "workload.x": 3, "workload.y": 5})
+    figure = Figure("e", "lines", "x", "copies", "Copies", where={"y": 5}, law="5 * x + 0.25")
+    table = plots.table(figure, some, "n", measured)
+    assert [cell if isinstance(cell, str) else str(cell) for cell in table.head] == ["x", "a", "b", "kernel:6.1", LAW]
+    assert [[cell.text for cell in line if isinstance(cell, Cell)] for line in table.rows] == [
+        ["1", "5", "5", "-", "5.25"],
+        ["3", "15", "15", "7", "15.2"],
+    ]
+    drawn = plots.draw(figure, some, "n", measured)
+    assert "a, b" in drawn.svg
+    assert "kernel:6.1, measured" in drawn.svg
+    assert LAW in drawn.svg
+    assert "kernel" not in plots.draw(figure, some, "n").svg
+
+
+def test_rows_of_a_kernel_stand_in_figures_and_in_no_claim() -> None:
+    study = definition.parse("s", small().replace("seeds = 2", "seeds = 2\nmeasured = true"), "s")
+    workloads = run.measured(study)
+    assert [dict(one.values)["hold"] for one in workloads] == [0.5, 1.0]
+    kernel = make_row(policy="kernel:6.1", workload=workloads[0].text, lost_pins=9)
+    (answer,) = evaluate.answers(study, [kernel])
+    assert (len(answer.rows["pins"]), len(answer.measured["pins"]), answer.unmeasured) == (0, 1, False)
+    (without,) = evaluate.answers(study, [])
+    assert without.unmeasured
+    (unasked,) = evaluate.answers(definition.parse("s", small(), "s"), [kernel])
+    assert (unasked.measured, unasked.unmeasured) == ({}, False)
+
+
+def test_a_study_keeps_its_kernel_rows_when_it_runs_again(tmp_path: Path) -> None:
+    with Store(tmp_path / "s.db") as store:
+        store.add_study("s", "text", [("mapcount", "small", 0, "k1")])
+        store.add_to_study("s", [("kernel:6.1", "small", 0, "k2")])
+        store.add_study("s", "text", [("oracle", "small", 0, "k3")])
+        found = store._db.execute("select policy from study_cells order by policy").fetchall()
+    assert found == [("kernel:6.1",), ("oracle",)]
+
+
+def test_without_a_kernel_a_study_says_so(tmp_path: Path) -> None:
+    (tmp_path / "own.toml").write_text(small().replace("seeds = 2", "seeds = 2\nmeasured = true"))
+    store = str(tmp_path / "s.db")
+    done = call("study", str(tmp_path / "own.toml"), "--store", store, "--jobs", "1")
+    assert done.exit_code == 0
+    assert "No real kernel was measured; --kernel host does so, as root." in done.stdout
+    refused = call("study", str(tmp_path / "own.toml"), "--store", str(tmp_path / "t.db"), "--kernel", "none")
+    assert (refused.exit_code, len(refused.stderr.splitlines())) == (2, 1)
+    assert not (tmp_path / "t.db").exists()
 
 
 def test_the_built_in_study_can_be_run() -> None:

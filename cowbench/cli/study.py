@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,9 @@ import click
 from cowbench.cli import options
 
 if TYPE_CHECKING:
+    from cowbench.study.definition import Study
     from cowbench.study.evaluate import Answer
+    from cowbench.study.measure import Measurement
 
 BROKEN = 1
 """Exit code when a claim does not hold."""
@@ -24,6 +27,7 @@ BROKEN = 1
 @click.option("--jobs", "-j", type=click.IntRange(1), help="Processes; as many as there are CPUs if left out.")
 @options.executor
 @click.option("--profile", type=click.Path(path_type=Path), help="File of costs behind modelled times.")
+@click.option("--kernel", "-k", metavar="KERNEL", help="Measure on this kernel, too, where a study asks for it.")
 @click.option("--retry-failed", is_flag=True, help="Run cells again that failed before.")
 @click.option("--save-rules", "rules", type=click.Path(path_type=Path), help="Folder for the rules that are found.")
 @click.option("--quiet", "-q", is_flag=True, help="Say nothing but broken claims and errors.")
@@ -33,6 +37,7 @@ def command(
     jobs: int | None,
     executor: str | None,
     profile: Path | None,
+    kernel: str | None,
     retry_failed: bool,
     rules: Path | None,
     quiet: bool,
@@ -42,6 +47,9 @@ def command(
     STUDY is a built-in one, such as seed-thread, or the path of a .toml file (docs/studies.md). What the store
     holds already is not run again; `cowbench report` shows the study as a chapter. Exit code 1 if a claim does not
     hold, 2 if a cell failed.
+
+    With --kernel (host, a cached kernel or a bzImage; as root) figures have its measured times beside the modelled
+    ones, where the study wants them.
     """
     from cowbench import costs, sweep
     from cowbench.cli.progress import Reporter
@@ -51,7 +59,11 @@ def command(
     asked = run.find(study)
     prices = costs.read_profile(profile) if profile else costs.read_profile()
     cells = run.cells(asked, prices)
-    with options.workers(executor, jobs) as workers, Store(store) as results:
+    words = shlex.join(["cowbench", *sys.argv[1:]])
+    with ExitStack() as stack:
+        workers = stack.enter_context(options.workers(executor, jobs))
+        on_kernel = _kernel(stack, kernel, asked)
+        results = stack.enter_context(Store(store))
         with Reporter(quiet) as reporter:
             try:
                 sweep.sweep(
@@ -61,14 +73,17 @@ def command(
                     workers=workers,
                     retry_failed=retry_failed,
                     study=(asked.name, asked.text),
-                    command=shlex.join(["cowbench", *sys.argv[1:]]),
+                    command=words,
                     report=reporter.update,
                 )
+                for one in on_kernel:
+                    one.run(results, retry_failed=retry_failed, command=words, report=reporter.update)
                 searching.complete(asked, results, lambda words: reporter.say(f"searching: {words}"))
             except KeyboardInterrupt:
                 click.echo(f"cowbench: interrupted; finished cells are in {store}, run again to go on", err=True)
                 raise click.exceptions.Exit(130) from None
-        failures = sweep.failures(results, cells, asked.name)
+        every: list[sweep.Known] = [*cells, *(cell for one in on_kernel for cell in one.cells)]
+        failures = sweep.failures(results, every, asked.name)
         searched = searching.kept(results)
         answers = evaluate.answers(asked, results.rows(asked.name), searched)
     if rules is not None:
@@ -83,9 +98,19 @@ def command(
         raise click.exceptions.Exit(BROKEN)
 
 
+def _kernel(stack: ExitStack, kernel: str | None, asked: Study) -> list[Measurement]:
+    if kernel is None:
+        return []
+    from cowbench.study import measure
+
+    return [stack.enter_context(measure.opened(kernel, asked))]
+
+
 def _show(answer: Answer, quiet: bool) -> None:
     if not quiet:
         click.echo(f"{answer.question.asks}\n  {answer.sentence}\n  Limits: {answer.question.limits}")
+        if answer.unmeasured:
+            click.echo("  No real kernel was measured; --kernel host does so, as root.")
     for verdict in answer.verdicts:
         if verdict.holds and not quiet:
             click.echo(f"  holds: {verdict.claim.says}")

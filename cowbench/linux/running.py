@@ -49,14 +49,17 @@ def run(
     store: Store,
     *,
     retry_failed: bool = False,
+    study: str | None = None,
     command: str = "",
     report: Callable[[Progress], None] = lambda progress: None,
 ) -> Progress:
     """Run the cells that `store` lacks (failed ones count as done unless `retry_failed`) and write their rows.
 
+    study: the study whose own grid the cells belong to; without one they are the store's grid.
     Raises KernelError if the kernel stops answering; cells finished before are kept.
     """
-    store.point((cell.known["policy"], cell.workload.text, cell.seed, cell.key) for cell in cells)
+    pointers = [(cell.known["policy"], cell.workload.text, cell.seed, cell.key) for cell in cells]
+    store.point(pointers) if study is None else store.add_to_study(study, pointers)
     statuses = store.statuses()
     redo = "failed" if retry_failed else None
     missing = [cell for cell in cells if statuses.get(cell.key) in (None, redo)]

@@ -16,6 +16,7 @@ workloads = ["pinned_once"]
 axes = { clients = [0, 1000, 1100] }     # parameters of the workloads; every combination is run
 policy_axes = { charge = ["parent"] }    # the same for the policies
 seeds = 16                               # of sampled workloads
+measured = true                          # run the workloads on a real kernel, too, if --kernel gives one
 
 [[question.claim]]
 says = "A counter copies nothing early once nothing is pinned."
@@ -27,6 +28,8 @@ kind = "lines"                           # or "regimes": which policy is best in
 x = "clients"
 y = "copies_fork"
 title = "Early copies by number of clients"
+where = { forks = 30 }                   # rows with these values only, as in only()
+law = "0.5 * clients"                    # a closed form of y in x, drawn beside the lines
 """
 
 from __future__ import annotations
@@ -49,7 +52,10 @@ Kind = Literal["lines", "regimes"]
 
 @dataclass(frozen=True)
 class Experiment:
-    """A grid of trials: every policy on every workload, at every combination of the axes."""
+    """A grid of trials: every policy on every workload, at every combination of the axes.
+
+    measured: whether the workloads are for a real kernel, too.
+    """
 
     name: str
     policies: tuple[str, ...]
@@ -57,6 +63,7 @@ class Experiment:
     axes: Mapping[str, tuple[Value, ...]] = field(default_factory=dict)
     policy_axes: Mapping[str, tuple[Value, ...]] = field(default_factory=dict)
     seeds: int = SEEDS
+    measured: bool = False
 
     def policy_specs(self) -> list[str]:
         """Return the specs of all policies."""
@@ -80,7 +87,8 @@ class Figure:
     """A picture of an experiment.
 
     "lines": metric `y` over parameter `x`, a line a policy. "regimes": the plane of parameters `x` and `by`, each
-    point coloured by the policy with the best `y`, ties hatched.
+    point coloured by the policy with the best `y`, ties hatched. where: values of the rows that are drawn. law: `y` as
+    an expression in `x`.
     """
 
     experiment: str
@@ -90,6 +98,8 @@ class Figure:
     title: str
     by: str = ""
     log: bool = False
+    where: Mapping[str, Any] = field(default_factory=dict)
+    law: str = ""
 
 
 @dataclass(frozen=True)
@@ -170,6 +180,7 @@ def _experiment(place: _Place, table: dict[str, Any]) -> Experiment:
         place.axes(table, "axes"),
         place.axes(table, "policy_axes"),
         place.number(table, "seeds", SEEDS, 1),
+        bool(table.get("measured", False)),
     )
 
 
@@ -188,12 +199,16 @@ def _figure(place: _Place, table: dict[str, Any], experiments: list[str]) -> Fig
         place.text(table, "title"),
         table.get("by", ""),
         table.get("log", False),
+        place.table(table, "where"),
+        table.get("law", ""),
     )
     place.one_of("experiment", figure.experiment, experiments)
     place.one_of("kind", figure.kind, get_args(Kind))
     place.one_of("y", figure.y, BY_NAME)
     if (figure.kind == "regimes") != bool(figure.by):
         raise place.error("a figure of kind regimes, and no other, needs 'by', its second parameter")
+    if figure.law and (figure.kind != "lines" or figure.x == "policy"):
+        raise place.error("a 'law' is drawn beside lines over a parameter only")
     return figure
 
 
@@ -246,6 +261,12 @@ class _Place:
 
     def texts(self, table: dict[str, Any], key: str) -> tuple[str, ...]:
         return tuple(self._list(table, key, str, "a list of texts", 1))
+
+    def table(self, table: dict[str, Any], key: str) -> dict[str, Any]:
+        values = table.get(key, {})
+        if not isinstance(values, dict):
+            raise self.error(f"'{key}' must map columns or parameters to values")
+        return values
 
     def axes(self, table: dict[str, Any], key: str) -> dict[str, tuple[Value, ...]]:
         axes = table.get(key, {})

@@ -53,20 +53,28 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Answer:
-    """An answered question: its sentence (or why there is none), the verdicts, the rows of each experiment, and
-    what was searched.
+    """An answered question: its sentence (or why there is none), the verdicts, and the rows of each experiment.
+
+    measured: rows of real kernels, of experiments that want them; no claim is about them. searched: what a search of
+    the rules came to.
     """
 
     question: Question
     sentence: str
     verdicts: tuple[Verdict, ...]
     rows: Mapping[str, Rows]
+    measured: Mapping[str, Rows]
     searched: Proposal | None = None
 
     @property
     def stands(self) -> bool:
         """Whether every claim holds."""
         return all(verdict.holds for verdict in self.verdicts)
+
+    @property
+    def unmeasured(self) -> bool:
+        """Whether points of a real kernel were wanted, and there are none."""
+        return bool(self.measured) and not any(len(rows) for rows in self.measured.values())
 
 
 def answers(study: Study, rows: Sequence[Row], searched: Proposal | None = None) -> list[Answer]:
@@ -84,14 +92,22 @@ def _answer(question: Question, by_cell: Mapping[tuple[str, str], list[Row]], se
         sentence = fill(question.answer, names, question.name)
     except StudyError as error:
         sentence = f"No answer: {error}"
+    measured = {one.name: _measured(question, one, by_cell) for one in question.experiments if one.measured}
     verdicts = tuple(_verdict(claim, names, question.name) for claim in question.claims)
-    return Answer(question, sentence, verdicts, rows, searched if question.search else None)
+    return Answer(question, sentence, verdicts, rows, measured, searched if question.search else None)
 
 
 def _rows(question: Question, one: Experiment, by_cell: Mapping[tuple[str, str], list[Row]]) -> Rows:
     from cowbench import spec
 
-    policies = [spec.parse("policy", text).text for text in one.policy_specs()]
+    return _of(question, one, [spec.parse("policy", text).text for text in one.policy_specs()], by_cell)
+
+
+def _of(
+    question: Question, one: Experiment, policies: Sequence[str], by_cell: Mapping[tuple[str, str], list[Row]]
+) -> Rows:
+    from cowbench import spec
+
     workloads = [spec.parse("workload", text).text for text in one.workload_specs()]
     chosen = [
         row
@@ -101,6 +117,11 @@ def _rows(question: Question, one: Experiment, by_cell: Mapping[tuple[str, str],
         if row["seed"] < one.seeds
     ]
     return Rows(chosen, f"{question.name}: {one.name}")
+
+
+def _measured(question: Question, one: Experiment, by_cell: Mapping[tuple[str, str], list[Row]]) -> Rows:
+    kernels = dict.fromkeys(policy for policy, _ in by_cell if policy.startswith("kernel:"))
+    return _of(question, one, list(kernels), by_cell)
 
 
 def _verdict(claim: Claim, names: Mapping[str, Any], where: str) -> Verdict:

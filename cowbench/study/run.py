@@ -9,6 +9,7 @@ from cowbench.costs import CostProfile
 from cowbench.errors import CowbenchError, StudyError
 from cowbench.grid import Cell
 from cowbench.parameters import nearest
+from cowbench.spec import PluginSpec
 from cowbench.study.definition import Experiment, Question, Study, read
 
 
@@ -30,6 +31,13 @@ def cells(study: Study, profile: CostProfile) -> list[Cell]:
         for one in question.experiments:
             found |= {cell.key: cell for cell in _grid(study, question, one, profile)}
     return list(found.values())
+
+
+def measured(study: Study) -> list[PluginSpec]:
+    """Return the workloads that a study wants run on a real kernel, too; each once."""
+    chosen = [one for question in study.questions for one in question.experiments if one.measured]
+    texts = dict.fromkeys(text for one in chosen for text in one.workload_specs())
+    return grid.specs("workload", list(texts)) if texts else []
 
 
 def _grid(study: Study, question: Question, one: Experiment, profile: CostProfile) -> list[Cell]:
