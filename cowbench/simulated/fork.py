@@ -140,10 +140,8 @@ class Walk:
         self._count_entries(segment, whole)
         for start in range(segment.start, segment.stop, DENSE_BLOCK):
             block = slice(start, min(start + DENSE_BLOCK, segment.stop))
-            mine = parent.words[block]
-            if mine.max() > KEEP:  # a process that forks again has few entries to change
-                np.bitwise_and(mine, KEEP, out=mine)
-            child.words[block] = mine
+            np.bitwise_and(parent.words[block], KEEP, out=parent.words[block])
+            child.words[block] = parent.words[block]
         child.words[spared] = 0
         if parent.marks is not None and child.marks is not None:
             child.marks[segment] = parent.marks[segment]

@@ -2,7 +2,7 @@
 
 Refcount = mapcount + `extra`. The top bit of `map` (LOOK) says that `extra` or `state` is not zero, so that one 2-byte
 gather decides about most frames. A frame is free exactly if its entry in `map` is 0: there is no list of free ones.
-Those used before are found by a sweep round the column; if there are too few, never-used ones serve.
+Those used before are found by a sweep round the column; if they are too few or rare, never-used ones serve.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ Own = npt.NDArray[np.uint8] | None
 LOOK = np.uint16(0x8000)
 COUNT = np.uint16(0x7FFF)
 MAX_SHARERS = 0x7FFF - 1
+RARE = 16
+"""Freed frames are left while there is less than one in so many and never-used ones serve: a sweep would be long."""
 MAX_SWEEP = 1 << 15
 """Frames looked at in one step when free ones are sought: few, as the last step looks at some in vain."""
 
@@ -65,7 +67,8 @@ class Frames:
 
         The caller checked `room` and books the peak.
         """
-        fresh = 0 if count < self.high - self.used else min(count, len(self.map) - self.high)
+        freed = self.high - 1 - self.used
+        fresh = min(count, len(self.map) - self.high) if count > freed or freed * RARE < self.high else 0
         taken: Selection = slice(self.high, self.high + fresh)
         self.map[taken] = 1
         if own is not None:
