@@ -82,15 +82,24 @@ def test_a_server_that_does_not_start_is_told_of_in_its_own_words(tmp_path: Path
         pass
 
 
-def test_a_server_is_ended_when_its_driver_fails(tmp_path: Path) -> None:
+SLEEPER = """if True:
+    import os, pathlib, signal, sys, time
+    def end(*_): pathlib.Path(sys.argv[1]).with_suffix(".told").touch(); sys.exit()
+    signal.signal(signal.SIGTERM, end)
+    pathlib.Path(sys.argv[1]).write_text(str(os.getpid()))
+    time.sleep(600)
+"""
+
+
+def test_a_server_is_told_to_end_when_its_driver_fails(tmp_path: Path) -> None:
     pid_file = tmp_path / "pid"
-    sleeper = f"import os, time; open({str(pid_file)!r}, 'w').write(str(os.getpid())); time.sleep(600)"
-    words = [sys.executable, "-c", sleeper]
+    words = [sys.executable, "-c", SLEEPER, str(pid_file)]
     with (
         pytest.raises(ZeroDivisionError),
         server(words, TINY, pid_file, signal.SIGTERM, lambda: pid_file.exists() and bool(pid_file.read_text())) as pid,
     ):
         _ = 1 // 0
+    assert pid_file.with_suffix(".told").exists()
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
 
