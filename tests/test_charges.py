@@ -78,10 +78,10 @@ def test_every_frame_is_charged_once_and_none_when_all_is_over(policy: str, work
 def test_a_wrong_charge_is_seen(monkeypatch: pytest.MonkeyPatch, wrong: str) -> None:
     allocate, release = Frames.allocate, Frames.release
 
-    def allocated(self: Frames, count: int, group: int) -> Any:
+    def allocated(self: Frames, count: int, group: int, *rest: Any) -> Any:
         if wrong == "twice":
             self.charges[group] = self.charges.get(group, 0) + count
-        return allocate(self, count, group)
+        return allocate(self, count, group, *rest)
 
     def released(self: Frames, frames: Any) -> None:
         before = dict(self.charges)
