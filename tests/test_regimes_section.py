@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import product
 
 from cowbench import plugins
-from cowbench.report import grids, regimes
+from cowbench.report import figures, grids, regimes
 from cowbench.report.model import Block, Figure, Paragraph, Switch
 from cowbench.report.results import Results
 from cowbench.schema import Row
@@ -87,3 +87,8 @@ def test_the_section_shows_a_map_for_each_metric_and_nothing_without_a_plane() -
     assert isinstance(tie, Figure)
     assert "few = many = loser" in tie.svg
     assert blocks([]) == []
+
+
+def test_a_legend_of_long_names_has_one_column() -> None:
+    assert [figures.columns(["x" * length]) for length in (5, 40, 60, 200)] == [4, 2, 1, 1]
+    assert figures.columns([]) == 4

@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 import re
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -52,6 +52,11 @@ def figure(width: float, height: float) -> Iterator[tuple[Drawn, Axes]]:
         for part in (drawn.patch, axes.patch):
             part.set_alpha(0)
         yield drawn, axes
+
+
+def columns(labels: Sequence[str]) -> int:
+    """Return how many columns of a legend with these labels fit below a figure of 9 inches."""
+    return max(1, min(4, 100 // (max(map(len, labels), default=0) + 6)))
 
 
 def mark(marks: dict[str, Mark], artist: Artist, hint: str, group: str = "") -> None:

@@ -112,7 +112,8 @@ def _lines(figure: Figure, rows: Rows, name: str, measured: Rows | None) -> Draw
             axes.plot(list(means), list(means.values()), "o", mfc="none", mec=colour, label=f"{kernel}, measured")
             _points(figure, axes, marks, kernel, means, colour=colour, marker="o", mfc="none")
         _label(figure, axes, figure.x)
-        drawn.legend(loc="outside lower center", ncols=3 if len(axes.lines) > 3 else 2)
+        labels = axes.get_legend_handles_labels()[1]
+        drawn.legend(loc="outside lower center", ncols=figures.columns(labels))
         return figures.finish(drawn, name, figure.title, f"{figure.title}; numbers in the table below", marks)
 
 

@@ -69,8 +69,7 @@ def _legend(drawn: Any, looks: dict[Best, dict[str, Any]]) -> None:
     from matplotlib.patches import Patch
 
     handles = [Patch(label=_label(names), **look) for names, look in looks.items()]
-    longest = max((len(_label(names)) for names in looks), default=0)
-    drawn.legend(handles=handles, loc="outside lower center", ncols=max(1, min(4, 100 // (longest + 6))))
+    drawn.legend(handles=handles, loc="outside lower center", ncols=figures.columns([*map(_label, looks)]))
 
 
 def _label(names: Best) -> str:
