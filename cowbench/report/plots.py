@@ -169,7 +169,7 @@ def _label(figure: Figure, axes: Any, x: str) -> None:
         if figure.log:
             axis.set_minor_formatter(lambda *_: "")
     axes.set_xlabel(x)
-    axes.set_ylabel(f"{spaced(figure.y)}, mean a trial", fontsize=9)
+    axes.set_ylabel(f"{spaced(figure.y)},\nmean a trial", fontsize=9)
 
 
 def _plain(value: float, _: float) -> str:
