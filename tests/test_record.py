@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
+from cowbench.errors import RecordError
 from cowbench.operations import Get
+from cowbench.record import hold, ways
 from cowbench.record.effects import FREED
 from cowbench.recording import Cut, End, read_facts
 from tests.recordings import NAP, Recording, command, needs_root, record
@@ -182,3 +185,25 @@ def test_frame_numbers_alone_tell_who_copied_and_say_that_they_are_a_sample(tmp_
     assert seen.told("discard", 1) == []
     assert read_facts(seen.path).sampled
     assert "sampled" in seen.err
+
+
+def test_soft_dirty_marks_tell_the_same_where_the_kernel_has_them(tmp_path: Path) -> None:
+    try:
+        ways.choose("soft-dirty")
+    except RecordError as error:
+        pytest.skip(str(error))
+    words = ("w:0:1000", NAP, "w:0:1000:7", NAP, "w:5:6", "f", "w:10:12", NAP, NAP, "w:3:4", "e", NAP, "w:20:40", "j")
+    seen = record(tmp_path / "a", *words, options=("--way", "soft-dirty"))
+    assert seen.told("write", 0) == [[*range(1000)], [*range(0, 1000, 7)], [5], [*range(20, 40)]]
+    assert seen.told("write", 1) == [[10, 11], [3]]
+
+
+def test_a_process_that_is_held_stands_still_and_then_goes_on() -> None:
+    with subprocess.Popen([sys.executable, "-c", "while True: print(1, flush=True)"], stdout=subprocess.PIPE) as busy:
+        assert busy.stdout is not None
+        assert busy.stdout.read(100)
+        with hold.held(busy.pid):
+            state = Path(f"/proc/{busy.pid}/stat").read_text().split()[2]
+            assert state == "t"
+        assert busy.stdout.read(200_000)
+        busy.kill()

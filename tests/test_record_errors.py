@@ -61,6 +61,13 @@ def test_a_kernel_that_tells_wrongly_is_found_out(monkeypatch: pytest.MonkeyPatc
 
 
 @needs_root
+def test_a_way_that_was_asked_for_and_does_not_work_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pagemap, "marked", lambda _, pages: (pages, pages * 0, pages > 0))  # marks that do not vanish
+    with pytest.raises(RecordError, match=r"cannot tell which pages were written: .* CONFIG_MEM_SOFT_DIRTY"):
+        ways.choose("soft-dirty")
+
+
+@needs_root
 def test_without_frame_numbers_there_is_no_way_left(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tracker, "register", lambda *_: True)
     monkeypatch.setattr(pagemap, "marked", lambda _, pages: (pages, pages * 0, pages > 0))
