@@ -151,4 +151,6 @@ def blame(error: Exception, *specs: PluginSpec) -> str:
         if line:
             what = str(error) if isinstance(error, CowbenchError) else plugins.words_of(error)
             return f"{spec.kind} {spec.name} ({spec.file}:{line}): {what}"
+    if isinstance(error, CowbenchError):  # of a file that was replayed, say, which it names
+        return str(error)
     return f"{' on '.join(spec.text for spec in specs)}: {plugins.words_of(error)}"

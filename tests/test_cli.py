@@ -97,6 +97,13 @@ def test_a_recorded_cell_is_replayed_to_the_same_row() -> None:
     }
 
 
+def test_a_file_that_cannot_be_replayed_is_named_once() -> None:
+    Path("notes.txt").write_text("remember the milk\n")
+    line = error("run", "-p", "mapcount,has_pinned", "-w", "trace:file=notes.txt", "--quiet", "--jobs", "1")
+    places = "has_pinned on trace:file=notes.txt: notes.txt:1: not a cowbench program file (no header line)"
+    assert line == f"cowbench: failed: {places} (and 1 more cells)"
+
+
 def test_only_one_cell_can_be_recorded() -> None:
     load = write_plugin(Path(), "small", SMALL)
     words = ("run", "-p", "mapcount", "-w", load, "--record", "program.jsonl")
