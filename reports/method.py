@@ -60,7 +60,7 @@ class Method(Section):
         yield Terms(tuple((term, f"{meaning}.") for term, meaning in WORDS))
         yield Heading("Where this comes from")
         if not results.runs:
-            yield Paragraph("Nothing was run yet.")
+            yield Paragraph("No grid of trials was run yet; trials of studies are not listed here.")
             return
         yield from _runs(results)
         yield from _costs(results)
